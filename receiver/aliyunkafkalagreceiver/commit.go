@@ -1,0 +1,26 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+// committer stands between scraperhelper and the next consumer, since scraperhelper does
+// not tell a scraper whether its metrics were accepted.
+type committer struct {
+	consumer.Metrics
+	scraper *lagScraper
+}
+
+// ConsumeMetrics passes md on and tells the scraper the outcome. A scrape that brought
+// nothing new does not bother the next consumer.
+func (c *committer) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	if md.DataPointCount() == 0 {
+		return nil
+	}
+	err := c.Metrics.ConsumeMetrics(ctx, md)
+	c.scraper.settle(ctx, err)
+	return err
+}

@@ -1,0 +1,247 @@
+package aliyunkafkalagreceiver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/filter"
+	"go.opentelemetry.io/collector/scraper/scraperhelper"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
+)
+
+const (
+	networkPublic = "public"
+	networkVPC    = "vpc"
+
+	// secondPeriod is the one period below a minute that CloudMonitor has for Kafka.
+	secondPeriod = 15 * time.Second
+
+	// What CloudMonitor keeps (DescribeMetricList, "retention"): points of a period
+	// below 60 s for 7 days; for longer periods a query spans at most 31 days.
+	secondRetention = 7 * 24 * time.Hour
+	maxQuerySpan    = 31 * 24 * time.Hour
+
+	// accountRequestLimit is CloudMonitor's limit of calls a second to DescribeMetricList,
+	// shared by everything that uses the account.
+	accountRequestLimit = 50
+
+	maxConcurrencyLimit = 50
+)
+
+// regionPattern keeps a region from changing the host it becomes a part of.
+var regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// Config is the configuration of the receiver.
+type Config struct {
+	Controller     scraperhelper.ControllerConfig `mapstructure:",squash"`
+	MetricsBuilder metadata.MetricsBuilderConfig  `mapstructure:",squash"`
+
+	// Region is the region whose CloudMonitor is asked, such as cn-hangzhou. Required.
+	Region string `mapstructure:"region"`
+	// Endpoint replaces the region's CloudMonitor endpoint: https://host[:port], or http://
+	// for a loopback host. Empty means the endpoint of Region and Network.
+	Endpoint string `mapstructure:"endpoint"`
+	// Network is "public" or "vpc" and chooses between the region's two endpoints.
+	Network string `mapstructure:"network"`
+	// Instances are the Kafka instance IDs to read. Empty means every instance of the
+	// account in the region.
+	Instances []string `mapstructure:"instances"`
+	// ConsumerGroups chooses the consumer groups to emit.
+	ConsumerGroups GroupFilterConfig `mapstructure:"consumer_groups"`
+
+	// Period is CloudMonitor's statistical period: 15s or a multiple of 60s.
+	Period time.Duration `mapstructure:"period"`
+	// Lookback is how far back the first query reaches.
+	Lookback time.Duration `mapstructure:"lookback"`
+	// MaxBackfill is how far back a later query may reach after an outage. Older points
+	// are dropped.
+	MaxBackfill time.Duration `mapstructure:"max_backfill"`
+	// StaleAfter is the age of a series' newest point at which the series ends.
+	StaleAfter time.Duration `mapstructure:"stale_after"`
+
+	// Credentials is how the receiver signs its calls.
+	Credentials CredentialsConfig `mapstructure:"credentials"`
+
+	// RequestsPerSecond limits the calls of this receiver, retries and pages included.
+	RequestsPerSecond float64 `mapstructure:"requests_per_second"`
+	// MaxConcurrency limits the calls under way at once.
+	MaxConcurrency int `mapstructure:"max_concurrency"`
+	// Retry is how a failed call is repeated within a scrape.
+	Retry configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+	// HTTP configures the connections to CloudMonitor.
+	HTTP confighttp.ClientConfig `mapstructure:"http"`
+
+	// prevent unkeyed literal initialization
+	_ struct{}
+}
+
+// GroupFilterConfig chooses consumer groups by name. An empty Include takes all groups;
+// Exclude wins over Include.
+type GroupFilterConfig struct {
+	Include []filter.Config `mapstructure:"include"`
+	Exclude []filter.Config `mapstructure:"exclude"`
+
+	// prevent unkeyed literal initialization
+	_ struct{}
+}
+
+// Validate reports everything that is wrong with the receiver's own keys, not only the
+// first. The nested sections validate themselves.
+func (cfg *Config) Validate() error {
+	return errors.Join(
+		cfg.validateSource(),
+		cfg.validateTimes(),
+		cfg.validateLimits(),
+		cfg.validateHTTP(),
+		cfg.validateMetrics(),
+	)
+}
+
+func (cfg *Config) validateSource() error {
+	var errs []error
+	switch {
+	case cfg.Region == "":
+		errs = append(errs, errors.New("region: must be set, for example to cn-hangzhou"))
+	case !regionPattern.MatchString(cfg.Region):
+		errs = append(errs, fmt.Errorf("region: %q is not a region ID such as cn-hangzhou", cfg.Region))
+	}
+	if cfg.Network != networkPublic && cfg.Network != networkVPC {
+		errs = append(errs, fmt.Errorf("network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network))
+	}
+	if cfg.Endpoint != "" {
+		if err := validateEndpoint(cfg.Endpoint); err != nil {
+			errs = append(errs, fmt.Errorf("endpoint: %w", err))
+		}
+	}
+	for i, id := range cfg.Instances {
+		if id == "" || strings.ContainsAny(id, " \t\r\n") {
+			errs = append(errs, fmt.Errorf("instances: entry %d, %q, is not an instance ID", i, id))
+		} else if slices.Index(cfg.Instances, id) < i {
+			errs = append(errs, fmt.Errorf("instances: %q is listed twice", id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func validateEndpoint(endpoint string) error {
+	const allowed = "must be https://host[:port], or http:// for a loopback host"
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		// The value may carry a password, so it is not repeated.
+		return errors.New(allowed + ", without user, path or query")
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
+		return nil
+	}
+	return fmt.Errorf("%s, not %q", allowed, endpoint)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (cfg *Config) validateTimes() error {
+	var errs []error
+	if cfg.Controller.Timeout == 0 {
+		errs = append(errs, errors.New("timeout: must be positive, every scrape has an end"))
+	}
+	if cfg.Period != secondPeriod && (cfg.Period < time.Minute || cfg.Period%time.Minute != 0) {
+		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", cfg.Period))
+		return errors.Join(append(errs, cfg.validateSpans(0)...)...)
+	}
+	return errors.Join(append(errs, cfg.validateSpans(cfg.Period)...)...)
+}
+
+// validateSpans checks the spans that have to hold at least one period.
+func (cfg *Config) validateSpans(period time.Duration) []error {
+	longest := maxQuerySpan
+	if period == secondPeriod {
+		longest = secondRetention
+	}
+	var errs []error
+	for _, span := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"lookback", cfg.Lookback},
+		{"max_backfill", cfg.MaxBackfill},
+		{"stale_after", cfg.StaleAfter},
+	} {
+		switch {
+		case span.value <= 0:
+			errs = append(errs, fmt.Errorf("%s: must be positive, not %s", span.key, span.value))
+		case span.value < period:
+			errs = append(errs, fmt.Errorf("%s: must be at least one period (%s), not %s", span.key, period, span.value))
+		case span.value > longest:
+			errs = append(errs, fmt.Errorf("%s: must be at most %s, which is as far back as CloudMonitor answers, not %s", span.key, longest, span.value))
+		}
+	}
+	return errs
+}
+
+func (cfg *Config) validateLimits() error {
+	var errs []error
+	// Written so that NaN is refused, too.
+	if !(cfg.RequestsPerSecond > 0 && cfg.RequestsPerSecond <= accountRequestLimit) {
+		errs = append(errs, fmt.Errorf("requests_per_second: must be above 0 and at most %d, the limit of the account, not %v",
+			accountRequestLimit, cfg.RequestsPerSecond))
+	}
+	if cfg.MaxConcurrency < 1 || cfg.MaxConcurrency > maxConcurrencyLimit {
+		errs = append(errs, fmt.Errorf("max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency))
+	}
+	return errors.Join(errs...)
+}
+
+func (cfg *Config) validateHTTP() error {
+	var errs []error
+	if cfg.HTTP.Endpoint != "" {
+		errs = append(errs, errors.New("http::endpoint: is not used here, set endpoint instead"))
+	}
+	if cfg.HTTP.Timeout < 0 {
+		errs = append(errs, fmt.Errorf("http::timeout: must not be negative, not %s", cfg.HTTP.Timeout))
+	}
+	return errors.Join(errs...)
+}
+
+func (cfg *Config) validateMetrics() error {
+	if len(cfg.sources()) == 0 {
+		return errors.New("metrics: at least one metric must be enabled")
+	}
+	return nil
+}
+
+// endpointURL is where CloudMonitor is asked.
+// Source: CloudMonitor, "Request methods": metrics.<region> on the Internet, cms-vpc.<region> in a VPC.
+func (cfg *Config) endpointURL() string {
+	switch {
+	case cfg.Endpoint != "":
+		return strings.TrimSuffix(cfg.Endpoint, "/")
+	case cfg.Network == networkVPC:
+		return "https://cms-vpc." + cfg.Region + ".aliyuncs.com"
+	default:
+		return "https://metrics." + cfg.Region + ".aliyuncs.com"
+	}
+}
+
+// sources are the CloudMonitor metrics behind the enabled metrics.
+func (cfg *Config) sources() []string {
+	var ids []string
+	if cfg.MetricsBuilder.Metrics.KafkaConsumerMessageAccumulation.Enabled {
+		ids = append(ids, cms.MetricAccumulation)
+	}
+	if cfg.MetricsBuilder.Metrics.KafkaConsumerTopicMessageAccumulation.Enabled {
+		ids = append(ids, cms.MetricTopicAccumulation)
+	}
+	return ids
+}

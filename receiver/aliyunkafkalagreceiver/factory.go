@@ -1,0 +1,58 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/scraper/scraperhelper"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
+)
+
+// NewFactory is the factory of the aliyunkafkalag receiver.
+func NewFactory() receiver.Factory {
+	return receiver.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		receiver.WithMetrics(createMetricsReceiver, metadata.MetricsStability),
+	)
+}
+
+func createDefaultConfig() component.Config {
+	controller := scraperhelper.NewDefaultControllerConfig()
+	controller.CollectionInterval = time.Minute
+	controller.Timeout = 45 * time.Second
+
+	httpClient := confighttp.NewDefaultClientConfig()
+	httpClient.Timeout = 10 * time.Second
+
+	retry := configretry.NewDefaultBackOffConfig()
+	retry.InitialInterval = time.Second
+	retry.MaxInterval = 10 * time.Second
+	retry.MaxElapsedTime = 30 * time.Second
+
+	return &Config{
+		Controller:        controller,
+		MetricsBuilder:    metadata.NewDefaultMetricsBuilderConfig(),
+		Network:           networkPublic,
+		Period:            time.Minute,
+		Lookback:          10 * time.Minute,
+		MaxBackfill:       time.Hour,
+		StaleAfter:        5 * time.Minute,
+		Credentials:       CredentialsConfig{Type: string(cms.CredentialDefault)},
+		RequestsPerSecond: 10,
+		MaxConcurrency:    4,
+		Retry:             retry,
+		HTTP:              httpClient,
+	}
+}
+
+func createMetricsReceiver(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+	return newReceiver(cfg.(*Config), set, next, time.Now, cms.NewClient)
+}

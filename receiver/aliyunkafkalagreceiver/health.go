@@ -1,0 +1,160 @@
+package aliyunkafkalagreceiver
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+)
+
+// health tells the operator how the receiver fares: a log line and a status event when
+// that changes, and silence while it lasts.
+type health struct {
+	logger *zap.Logger
+	report func(*componentstatus.Event)
+
+	state   string
+	since   time.Time
+	refused bool
+	dropped map[dropReason]bool
+}
+
+// The states without a failure.
+const (
+	stateUnknown = ""
+	stateReading = "reading"
+	stateEmpty   = "empty"
+)
+
+func newHealth(logger *zap.Logger) *health {
+	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}}
+}
+
+// scraped takes the outcome of a scrape: the errors of the streams that failed, out of
+// how many, and the series that are live now.
+func (h *health) scraped(now time.Time, failures []error, streams, live int) {
+	state := readingState(failures, streams, live)
+	if state == h.state {
+		return
+	}
+	before, lasted := h.state, now.Sub(h.since)
+	h.state, h.since = state, now
+
+	switch state {
+	case stateEmpty:
+		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
+			"check region, instances and consumer_groups, and that the consumers commit offsets")
+	case stateReading:
+		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
+	default:
+		h.failing(failures, streams)
+		return
+	}
+	if before != stateUnknown && before != stateReading && before != stateEmpty {
+		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.String("was", before))
+	}
+	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
+}
+
+func (h *health) failing(failures []error, streams int) {
+	err := errors.Join(distinct(failures)...)
+	level := zapcore.WarnLevel
+	if slices.ContainsFunc(failures, needsOperator) {
+		level = zapcore.ErrorLevel
+	}
+	h.logger.Log(level, "Reading from CloudMonitor fails; what is not read is caught up later",
+		zap.Error(err), zap.Int("failed_batches", len(failures)), zap.Int("batches", streams))
+	h.report(componentstatus.NewRecoverableErrorEvent(err))
+}
+
+// readingState names what an operator would call the same state of affairs.
+func readingState(failures []error, streams, live int) string {
+	if len(failures) == 0 {
+		if live == 0 {
+			return stateEmpty
+		}
+		return stateReading
+	}
+	kinds := make([]string, 0, len(failures)+1)
+	for _, err := range failures {
+		kinds = append(kinds, kindOf(err))
+	}
+	slices.Sort(kinds)
+	kinds = slices.Compact(kinds)
+	if len(failures) < streams {
+		kinds = append(kinds, "in part")
+	}
+	return strings.Join(kinds, " ")
+}
+
+// kindOf names the kind of a failure. What does not come from a call to CloudMonitor is a
+// read that was cut short: by the page cap, or waiting for requests_per_second.
+func kindOf(err error) string {
+	if kind := cms.KindOf(err); kind != "" {
+		return string(kind)
+	}
+	return "incomplete"
+}
+
+// needsOperator tells whether an error lasts until somebody acts.
+func needsOperator(err error) bool {
+	var failure *cms.Error
+	return errors.As(err, &failure) && !failure.Retryable()
+}
+
+// distinct is one error of each kind: a hundred batches fail for the same reason.
+func distinct(errs []error) []error {
+	seen := map[string]bool{}
+	var out []error
+	for _, err := range errs {
+		if kind := kindOf(err); !seen[kind] {
+			seen[kind] = true
+			out = append(out, err)
+		}
+	}
+	return out
+}
+
+// consumed takes the next consumer's answer.
+func (h *health) consumed(err error, points int64) {
+	refused := err != nil
+	if refused == h.refused {
+		return
+	}
+	h.refused = refused
+	if refused {
+		h.logger.Warn("The pipeline refused the points; they are sent again with the next scrape",
+			zap.Error(err), zap.Int64("points", points))
+		return
+	}
+	h.logger.Info("The pipeline accepts points again", zap.Int64("points", points))
+}
+
+// remarkable are the reasons for a drop that an operator should hear of, once each. The
+// telemetry goes on counting them.
+var remarkable = map[dropReason]string{
+	dropMalformed: "they lack a field or have one of a wrong type",
+	dropNegative:  "the value is negative",
+	dropNotFinite: "the value is not a finite number",
+	dropFuture:    "they are dated more than one period ahead; check the clock of this host",
+	dropTooOld:    "they are older than max_backfill",
+}
+
+// discarded takes the points that were dropped.
+func (h *health) discarded(dropped map[dropReason]int64) {
+	for reason, n := range dropped {
+		why, ok := remarkable[reason]
+		if !ok || h.dropped[reason] {
+			continue
+		}
+		h.dropped[reason] = true
+		h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (said once; see the receiver's points_dropped metric)",
+			zap.String("reason", string(reason)), zap.Int64("points", n))
+	}
+}

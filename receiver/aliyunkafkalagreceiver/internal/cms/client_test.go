@@ -1,0 +1,356 @@
+package cms
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRequest(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests <- r
+		_, _ = io.WriteString(w, onePoint)
+	})
+	// The SDK must not send this password to CMS.
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		t.Setenv(name, "http://user:password@127.0.0.1:1")
+	}
+	s := staticSettings(endpoint, httpClient)
+	s.UserAgent = "otelcol-aliyunkafkalag/1.2.3"
+	q := testQuery
+	q.NextToken = "a token/+="
+
+	page, err := newTestClient(t, s).DescribeMetricList(t.Context(), q)
+	require.NoError(t, err)
+	assert.Equal(t, Page{Points: []Point{{
+		Timestamp: 1_700_000_040_000, UserID: "123", InstanceID: "i", ConsumerGroup: "g", Value: 42,
+	}}}, page)
+
+	r := <-requests
+	assert.Equal(t, http.MethodPost, r.Method)
+	assert.Equal(t, "DescribeMetricList", r.Header.Get("X-Acs-Action"))
+	assert.Equal(t, "2019-01-01", r.Header.Get("X-Acs-Version"))
+	assert.Equal(t, testToken, r.Header.Get("X-Acs-Security-Token"))
+	assert.Empty(t, r.Header.Get("Proxy-Authorization"))
+	assert.True(t, strings.HasSuffix(r.UserAgent(), " otelcol-aliyunkafkalag/1.2.3"), r.UserAgent())
+	assert.NoError(t, checkSignature(r, testSecret))
+	want := map[string]string{
+		"Namespace":  "acs_kafka",
+		"MetricName": "message_accumulation",
+		"Period":     "60",
+		"StartTime":  "1700000000000",
+		"EndTime":    "1700000300000",
+		"Length":     "1440",
+		"Dimensions": `[{"instanceId":"alikafka_post-cn-abc"},{"instanceId":"alikafka_post-cn-def"}]`,
+		"NextToken":  "a token/+=",
+	}
+	got := map[string]string{}
+	for k, v := range r.URL.Query() {
+		require.Len(t, v, 1)
+		got[k] = v[0]
+	}
+	assert.Equal(t, want, got)
+}
+
+func TestRequestForEveryInstance(t *testing.T) {
+	query := make(chan string, 1)
+	c := staticClient(t, func(w http.ResponseWriter, r *http.Request) {
+		query <- r.URL.RawQuery
+		_, _ = io.WriteString(w, onePoint)
+	})
+	q := testQuery
+	q.Instances = nil
+	_, err := c.DescribeMetricList(t.Context(), q)
+	require.NoError(t, err)
+	raw := <-query
+	assert.NotContains(t, raw, "Dimensions")
+	assert.NotContains(t, raw, "NextToken")
+}
+
+func TestTooManyInstances(t *testing.T) {
+	c := staticClient(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
+	q := testQuery
+	q.Instances = make([]string, MaxInstances+1)
+	_, err := c.DescribeMetricList(t.Context(), q)
+	assert.Equal(t, KindInvalidRequest, KindOf(err))
+	assert.ErrorContains(t, err, "51 instances in one query, at most 50 are allowed")
+}
+
+func TestConcurrentCalls(t *testing.T) {
+	const concurrency, calls = 3, 60
+	var inFlight, most atomic.Int32
+	endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		n := inFlight.Add(1)
+		defer inFlight.Add(-1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		if err := checkSignature(r, testSecret); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, strings.ReplaceAll(onePoint, "42", r.URL.Query().Get("NextToken")))
+	})
+	s := staticSettings(endpoint, httpClient)
+	s.Concurrency = concurrency
+	c := newTestClient(t, s)
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() {
+			q := testQuery
+			q.NextToken = string(rune('1' + i%9))
+			page, err := c.DescribeMetricList(t.Context(), q)
+			if assert.NoError(t, err) && assert.Len(t, page.Points, 1) {
+				assert.InDelta(t, 1+i%9, page.Points[0].Value, 0, "the reply of another call")
+			}
+		})
+	}
+	wg.Wait()
+	assert.LessOrEqual(t, most.Load(), int32(concurrency))
+}
+
+func TestCanceled(t *testing.T) {
+	arrived := make(chan struct{}, 1)
+	c := staticClient(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, `{"Success":`)
+		w.(http.Flusher).Flush()
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	_, err := c.DescribeMetricList(ctx, testQuery)
+	assert.Equal(t, KindCanceled, KindOf(err))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestDeadline(t *testing.T) {
+	c := staticClient(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := c.DescribeMetricList(ctx, testQuery)
+	assert.Equal(t, KindNetwork, KindOf(err))
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestClientTimeout(t *testing.T) {
+	endpoint, httpClient := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	httpClient.Timeout = 10 * time.Millisecond
+	_, err := newTestClient(t, staticSettings(endpoint, httpClient)).DescribeMetricList(t.Context(), testQuery)
+	assert.Equal(t, KindNetwork, KindOf(err))
+	assert.NotContains(t, err.Error(), "Namespace", "the URL is in the error")
+}
+
+func TestWaitingForAWorkerEndsWithTheContext(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	endpoint, httpClient := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, onePoint)
+	})
+	s := staticSettings(endpoint, httpClient)
+	s.Concurrency = 0 // taken as 1
+	c := newTestClient(t, s)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := c.DescribeMetricList(t.Context(), testQuery)
+		assert.NoError(t, err)
+	})
+	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.DescribeMetricList(ctx, testQuery)
+	assert.Equal(t, KindCanceled, KindOf(err))
+	close(release)
+	wg.Wait()
+}
+
+func TestReplyThatCannotBeRead(t *testing.T) {
+	tests := map[string]struct {
+		handler http.HandlerFunc
+		kind    Kind
+		status  int
+		message string
+	}{
+		"announced too long": {
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "8388609")
+				w.WriteHeader(http.StatusOK)
+			},
+			kind: KindMalformedReply, status: 200, message: "reply over 8 MiB",
+		},
+		"endless": {
+			handler: func(w http.ResponseWriter, _ *http.Request) { writeForever(w) },
+			kind:    KindMalformedReply, status: 200, message: "reply over 8 MiB",
+		},
+		"endless error": {
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusBadGateway)
+				writeForever(w)
+			},
+			kind: KindServer, status: 502,
+		},
+		"ends early": {
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				_, _ = io.WriteString(w, onePoint)
+			},
+			kind: KindMalformedReply, status: 200, message: "reply ends early",
+		},
+		"connection closed": {
+			handler: func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if assert.NoError(t, err) {
+					_ = conn.Close()
+				}
+			},
+			kind: KindNetwork, message: "EOF",
+		},
+		"redirect": {
+			handler: func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					t.Error("the redirect was followed")
+				}
+				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			},
+			kind: KindMalformedReply, status: 307,
+		},
+		"no content": {
+			handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+			kind:    KindMalformedReply, status: 204,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := staticClient(t, tt.handler)
+			for range 3 { // every worker is used again after a failure
+				_, err := c.DescribeMetricList(t.Context(), testQuery)
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				assert.Equal(t, tt.kind, e.Kind)
+				assert.Equal(t, tt.status, e.Status)
+				assert.Equal(t, tt.message, e.Message)
+				assert.True(t, e.Retryable())
+			}
+		})
+	}
+}
+
+func writeForever(w io.Writer) {
+	chunk := make([]byte, 64<<10)
+	for {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	c := newTestClient(t, staticSettings("http://127.0.0.1:1", &http.Client{}))
+	_, err := c.DescribeMetricList(t.Context(), testQuery)
+	assert.Equal(t, KindNetwork, KindOf(err))
+	assert.ErrorContains(t, err, "connection refused")
+	assert.NotContains(t, err.Error(), "acs_kafka", "the URL is in the error")
+}
+
+func TestRefusedCredentialsAreRenewedOnce(t *testing.T) {
+	const expired = `{"Code":"InvalidSecurityToken.Expired","Message":"Specified SecurityToken is expired.","RequestId":"R"}`
+	tests := map[string]struct {
+		typ       CredentialType
+		refusals  int32 // how many calls CMS refuses
+		wantCalls int32
+		wantAsked int32 // how often the credentials URI is asked
+		wantKind  Kind
+	}{
+		"renewed":       {typ: CredentialURI, refusals: 1, wantCalls: 2, wantAsked: 2},
+		"refused again": {typ: CredentialURI, refusals: 9, wantCalls: 2, wantAsked: 2, wantKind: KindExpiredToken},
+		"not renewable": {typ: CredentialSTS, refusals: 1, wantCalls: 1, wantKind: KindExpiredToken},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var calls, asked atomic.Int32
+			endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/credentials" {
+					asked.Add(1)
+					_, _ = io.WriteString(w, sessionJSON(time.Hour))
+					return
+				}
+				if calls.Add(1) <= tt.refusals {
+					w.WriteHeader(http.StatusBadRequest)
+					_, _ = io.WriteString(w, expired)
+					return
+				}
+				_, _ = io.WriteString(w, onePoint)
+			})
+			s := staticSettings(endpoint, httpClient)
+			s.Credentials.Type, s.Credentials.URL = tt.typ, endpoint+"/credentials"
+			_, err := newTestClient(t, s).DescribeMetricList(t.Context(), testQuery)
+			assert.Equal(t, tt.wantKind, KindOf(err), err)
+			assert.Equal(t, tt.wantCalls, calls.Load())
+			assert.Equal(t, tt.wantAsked, asked.Load())
+		})
+	}
+}
+
+func TestNewClientErrors(t *testing.T) {
+	tests := map[string]struct {
+		change func(*Settings)
+		debug  string
+		want   string
+	}{
+		"http":                {change: func(s *Settings) { s.Endpoint = "http://metrics.cn-hangzhou.aliyuncs.com" }, want: `endpoint "http://metrics.cn-hangzhou.aliyuncs.com": use https://, http:// is for loopback hosts only`},
+		"no scheme":           {change: func(s *Settings) { s.Endpoint = "metrics.cn-hangzhou.aliyuncs.com" }, want: "write https://host"},
+		"empty":               {change: func(s *Settings) { s.Endpoint = "" }, want: "write https://host"},
+		"path":                {change: func(s *Settings) { s.Endpoint = "https://host/path" }, want: "and nothing else"},
+		"query":               {change: func(s *Settings) { s.Endpoint = "https://host?a=b" }, want: "and nothing else"},
+		"password":            {change: func(s *Settings) { s.Endpoint = "https://user:" + testSecret + "@host" }, want: "endpoint"},
+		"no URL":              {change: func(s *Settings) { s.Endpoint = "https://user:%zz" + testSecret + "@host" }, want: "endpoint is not a URL"},
+		"unknown credentials": {change: func(s *Settings) { s.Credentials.Type = "password" }, want: `credentials::type password: type "password" is unknown`},
+		"no role":             {change: func(s *Settings) { s.Credentials.Type = CredentialRAMRoleARN }, want: "credentials::type ram_role_arn: the RoleArn is empty"},
+		"no OIDC token":       {change: func(s *Settings) { s.Credentials.Type = CredentialOIDCRoleARN }, want: "credentials::type oidc_role_arn: the OIDCTokenFilePath is empty"},
+		"debug dara":          {debug: "dara", want: `environment variable DEBUG has "dara"`},
+		"debug credential":    {debug: "x,credential", want: "unset it"},
+		"debug tea":           {debug: "tea", want: "unset it"},
+		"debug sdk":           {debug: "sdk", want: "unset it"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			clearEnvironment(t)
+			t.Setenv("DEBUG", tt.debug)
+			s := staticSettings("https://metrics.cn-hangzhou.aliyuncs.com", &http.Client{})
+			if tt.change != nil {
+				tt.change(&s)
+			}
+			_, err := NewClient(s)
+			require.ErrorContains(t, err, tt.want)
+			assertNoSecret(t, err)
+		})
+	}
+}
+
+func TestNewClientEndpoints(t *testing.T) {
+	t.Setenv("DEBUG", "1,*")
+	for _, endpoint := range []string{
+		"https://metrics.cn-hangzhou.aliyuncs.com", "https://cms-vpc.cn-hangzhou.aliyuncs.com:443/", "http://localhost:8080", "http://127.0.0.1:1", "http://[::1]:1",
+	} {
+		_, err := NewClient(staticSettings(endpoint, &http.Client{}))
+		assert.NoError(t, err, endpoint)
+	}
+}
+
+func TestKindOfForeignErrors(t *testing.T) {
+	assert.Empty(t, KindOf(nil))
+	assert.Empty(t, KindOf(errors.New("x")))
+}

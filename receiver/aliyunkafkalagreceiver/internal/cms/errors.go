@@ -1,0 +1,128 @@
+package cms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Kind says what went wrong with a call. It is short and stable, fit for a metric attribute.
+type Kind string
+
+// The kinds of errors.
+const (
+	KindThrottled      Kind = "throttled"       // too many calls in too short a time
+	KindQuotaExhausted Kind = "quota_exhausted" // the free calls of the month are used up
+	KindBadCredentials Kind = "bad_credentials" // there are no credentials, or they are wrong
+	KindExpiredToken   Kind = "expired_token"   // the session has ended
+	KindClockSkew      Kind = "clock_skew"      // the clocks differ by more than 15 minutes
+	KindForbidden      Kind = "forbidden"       // a permission is missing
+	KindServer         Kind = "server_error"    // CloudMonitor failed
+	KindMalformedReply Kind = "malformed_reply" // the reply is not what CloudMonitor documents
+	KindNetwork        Kind = "network"         // no connection, or no answer in time
+	KindInvalidRequest Kind = "invalid_request" // CloudMonitor does not accept the request
+	KindCanceled       Kind = "canceled"        // the caller gave up
+)
+
+var remedies = map[Kind]string{
+	KindThrottled:      "all tools of the account share 50 calls a second: lower requests_per_second or raise collection_interval",
+	KindQuotaExhausted: "the free quota of 1,000,000 CloudMonitor calls a month is used up: turn on pay-as-you-go for CloudMonitor Basic or raise collection_interval",
+	KindBadCredentials: "check the credentials section: its type, and that the access key or role it names exists, is active and may be assumed",
+	KindExpiredToken:   "the session token has expired: renew credentials::security_token, or use a credentials type that renews itself",
+	KindClockSkew:      "the clock of this host is more than 15 minutes off: synchronise it, for example with chrony or NTP",
+	KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
+	KindServer:         "CloudMonitor has a problem: nothing to do here unless it lasts",
+	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless it lasts",
+	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint",
+	KindInvalidRequest: "check region, endpoint, instances and period against the code",
+}
+
+// Remedy returns one sentence an operator can act on. It is empty when there is nothing to do.
+func (k Kind) Remedy() string { return remedies[k] }
+
+// Error is a failed call. None of its text holds a secret.
+type Error struct {
+	Kind       Kind
+	Code       string        // error code of the service; empty when it gave none
+	Status     int           // HTTP status; 0 when there was no reply
+	Message    string        // one line, at most 200 characters
+	RequestID  string        // what Alibaba Cloud support asks for
+	RetryAfter time.Duration // how long the service asks to wait; 0 when it does not say
+	Err        error         // context.Canceled or context.DeadlineExceeded when the context or a timeout ended the call
+}
+
+// Error names kind, code, status and request, and says what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Kind))
+	if e.Code != "" {
+		b.WriteString(": " + e.Code)
+	}
+	var reply []string
+	if e.Status != 0 {
+		reply = append(reply, fmt.Sprintf("HTTP %d", e.Status))
+	}
+	if e.RequestID != "" {
+		reply = append(reply, "request "+e.RequestID)
+	}
+	if len(reply) > 0 {
+		b.WriteString(" (" + strings.Join(reply, ", ") + ")")
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if remedy := e.Kind.Remedy(); remedy != "" {
+		b.WriteString("; " + remedy)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same call may succeed soon.
+func (e *Error) Retryable() bool {
+	switch e.Kind {
+	case KindThrottled, KindServer, KindMalformedReply, KindNetwork:
+		return true
+	default:
+		return false
+	}
+}
+
+// KindOf returns the kind of an error of this package, and nothing for others.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
+// transportError makes the error of a call that brought no reply.
+func transportError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	e := &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
+	switch {
+	case errors.Is(err, context.Canceled):
+		e.Kind, e.Err = KindCanceled, context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Err = context.DeadlineExceeded
+	}
+	return e
+}
+
+// withoutURL strips what net/http adds to errors: the URL with its query.
+func withoutURL(err error) error {
+	for {
+		e, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			return err
+		}
+		err = e.Err
+	}
+}

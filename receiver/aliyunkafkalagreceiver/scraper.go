@@ -1,0 +1,253 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/filter"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
+)
+
+// freeQuota is how many calls a month CloudMonitor answers free of charge, over all its
+// query APIs and everything that uses the account.
+// Source: CloudMonitor DescribeMetricList, "Limits".
+const freeQuota = 1_000_000
+
+// lagScraper reads all streams once a scrape. scraperhelper calls it and the committer in
+// turn from one goroutine.
+type lagScraper struct {
+	cfg       *Config
+	set       receiver.Settings
+	now       func() time.Time
+	newClient newClientFunc
+
+	streams   []*stream
+	reader    *reader
+	builder   *metadata.MetricsBuilder
+	telemetry *telemetry
+	health    *health
+	closeIdle func()
+
+	// ctx ends at shutdown, and with it every call under way.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// pending is what the last scrape emitted and the next consumer has not answered yet.
+	pending []*delivery
+}
+
+func newLagScraper(cfg *Config, set receiver.Settings, now func() time.Time, newClient newClientFunc) (*lagScraper, error) {
+	t, err := newTelemetry(set, now)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &lagScraper{
+		cfg:       cfg,
+		set:       set,
+		now:       now,
+		newClient: newClient,
+		streams:   newStreams(cfg),
+		// CloudMonitor's points lie in the past: a start timestamp would be after them.
+		builder:   metadata.NewMetricsBuilder(cfg.MetricsBuilder, set, metadata.WithStartTime(0)),
+		telemetry: t,
+		health:    newHealth(set.Logger),
+		closeIdle: func() {},
+		ctx:       ctx,
+		cancel:    cancel,
+	}, nil
+}
+
+// newStreams makes a stream of each enabled metric for each batch of instances. No
+// instances make one batch that asks for all of the region.
+func newStreams(cfg *Config) []*stream {
+	l := limits{
+		period:      cfg.Period,
+		lookback:    cfg.Lookback,
+		maxBackfill: cfg.MaxBackfill,
+		staleAfter:  cfg.StaleAfter,
+		wanted:      cfg.ConsumerGroups.matcher(),
+	}
+	batches := slices.Collect(slices.Chunk(cfg.Instances, cms.MaxInstances))
+	if len(batches) == 0 {
+		batches = [][]string{nil}
+	}
+	var streams []*stream
+	for _, metric := range cfg.sources() {
+		for _, batch := range batches {
+			streams = append(streams, newStream(metric, batch, l))
+		}
+	}
+	return streams
+}
+
+// matcher tells which consumer groups to emit.
+func (c *GroupFilterConfig) matcher() func(consumerGroup string) bool {
+	include, exclude := filter.CreateFilter(c.Include), filter.CreateFilter(c.Exclude)
+	all := len(c.Include) == 0
+	return func(group string) bool {
+		return (all || include.Matches(group)) && !exclude.Matches(group)
+	}
+}
+
+func (s *lagScraper) start(ctx context.Context, host component.Host) error {
+	httpClient, err := s.cfg.HTTP.ToClient(ctx, host.GetExtensions(), s.set.TelemetrySettings)
+	if err != nil {
+		return err
+	}
+	client, err := s.newClient(cms.Settings{
+		Endpoint:    s.cfg.endpointURL(),
+		UserAgent:   s.set.BuildInfo.Command + "/" + s.set.BuildInfo.Version,
+		HTTPClient:  httpClient,
+		Concurrency: s.cfg.MaxConcurrency,
+		Credentials: s.cfg.Credentials.settings(),
+	})
+	if err != nil {
+		return err
+	}
+	s.closeIdle = httpClient.CloseIdleConnections
+	s.reader = &reader{
+		client:    client,
+		limiter:   rate.NewLimiter(rate.Limit(s.cfg.RequestsPerSecond), 1),
+		retry:     s.cfg.Retry,
+		telemetry: s.telemetry,
+	}
+	s.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
+	s.announce()
+	return nil
+}
+
+// announce says what the receiver is going to ask for and what that costs.
+func (s *lagScraper) announce() {
+	const month = 30 * 24 * time.Hour
+	calls := int64(math.Ceil(float64(len(s.streams)) * float64(month) / float64(s.cfg.Controller.CollectionInterval)))
+	fields := []zap.Field{
+		zap.String("endpoint", s.cfg.endpointURL()),
+		zap.Int("batches", len(s.streams)),
+		zap.Duration("collection_interval", s.cfg.Controller.CollectionInterval),
+		zap.Int64("projected_calls_per_month", calls),
+		zap.Int("free_quota_per_month", freeQuota),
+	}
+	if calls > freeQuota {
+		s.set.Logger.Warn("The projected calls exceed the account's free quota: raise collection_interval or list fewer instances", fields...)
+		return
+	}
+	s.set.Logger.Info("Projected use of CloudMonitor's free quota, one page a batch", fields...)
+}
+
+func (s *lagScraper) shutdown(context.Context) error {
+	s.cancel()
+	s.closeIdle()
+	s.telemetry.shutdown()
+	return nil
+}
+
+// outcome is what one scrape has of one stream.
+type outcome struct {
+	delivery *delivery
+	// err is why the stream could not be read, or not to its end.
+	err error
+}
+
+func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+
+	now := s.now().Truncate(time.Millisecond)
+	outcomes := s.readAll(ctx, now)
+	if s.ctx.Err() != nil {
+		return pmetric.NewMetrics(), s.ctx.Err()
+	}
+	return s.conclude(outcomes, now)
+}
+
+func (s *lagScraper) readAll(ctx context.Context, now time.Time) []outcome {
+	outcomes := make([]outcome, len(s.streams))
+	var group errgroup.Group
+	group.SetLimit(s.cfg.MaxConcurrency)
+	for i, st := range s.streams {
+		group.Go(func() error {
+			outcomes[i] = s.read(ctx, st, now)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in the outcomes
+	return outcomes
+}
+
+func (s *lagScraper) read(ctx context.Context, st *stream, now time.Time) outcome {
+	w := st.window(now)
+	got, err := s.reader.read(ctx, cms.Query{
+		MetricName: st.metric,
+		Period:     s.cfg.Period,
+		Start:      w.start,
+		End:        w.end,
+		Instances:  st.instances,
+	})
+	if err != nil {
+		return outcome{err: err}
+	}
+	d := st.accept(got.points, got.cut == nil, now)
+	d.drop(dropMalformed, got.malformed)
+	s.telemetry.received(ctx, int64(len(got.points))+got.malformed, d.dropped)
+	return outcome{delivery: d, err: got.cut}
+}
+
+// conclude reports the outcomes and emits what was read.
+func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metrics, error) {
+	var failures []error
+	lost, live := 0, 0
+	s.pending = nil
+	for i, o := range outcomes {
+		live += len(s.streams[i].series)
+		if o.err != nil {
+			failures = append(failures, o.err)
+			lost += max(1, len(s.streams[i].series))
+		}
+		if o.delivery != nil {
+			s.pending = append(s.pending, o.delivery)
+			s.health.discarded(o.delivery.dropped)
+		}
+	}
+	s.health.scraped(now, failures, len(s.streams), live)
+	s.telemetry.tracked.Store(int64(live))
+
+	md := emit(s.builder, s.cfg.Region, s.pending)
+	switch {
+	case len(failures) == 0:
+		s.telemetry.lastSuccess.Store(now.Unix())
+		return md, nil
+	case len(s.pending) == 0:
+		return md, errors.Join(failures...)
+	default:
+		return md, scrapererror.NewPartialScrapeError(errors.Join(failures...), lost)
+	}
+}
+
+// settle takes the next consumer's answer to what the last scrape emitted. Only what was
+// accepted counts as delivered.
+func (s *lagScraper) settle(ctx context.Context, err error) {
+	var points int64
+	for _, d := range s.pending {
+		points += d.points()
+		if err == nil {
+			s.telemetry.accepted(ctx, d)
+			d.commit()
+		}
+	}
+	s.pending = nil
+	s.health.consumed(err, points)
+}

@@ -1,0 +1,326 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadatatest"
+)
+
+var errForbidden = &cms.Error{Kind: cms.KindForbidden, Code: "NoPermission", Status: 403}
+
+func failWith(err error) func(context.Context, cms.Query) error {
+	return func(context.Context, cms.Query) error { return err }
+}
+
+func TestScrapeGolden(t *testing.T) {
+	h := newHarness(t, minimalYAML+"metrics: {kafka.consumer.topic.message_accumulation: {enabled: true}}")
+	other := cms.Point{Timestamp: at(1), UserID: "2", InstanceID: "j", ConsumerGroup: "a", Value: 0}
+	topic := cms.Point{Timestamp: at(1), UserID: "1", InstanceID: "i", ConsumerGroup: "a", Topic: "t", Value: 40}
+	ending := point("ending", at(4), 3)
+	h.cms.publish(point("b", at(1), 120_000.5), point("a", at(2), 41), point("a", at(1), 42), other, topic, ending)
+	require.NoError(t, h.scrape())
+	h.next.Reset()
+	h.minute(map[string]float64{"a": 43, "b": 7})
+	require.NoError(t, h.scrape())
+	require.Len(t, h.next.AllMetrics(), 1)
+
+	file := filepath.Join("testdata", "golden", "scrape.yaml")
+	want, err := golden.ReadMetrics(file)
+	require.NoError(t, err)
+	// Timestamps and start timestamps are compared, the order of points is not ignored.
+	assert.NoError(t, pmetrictest.CompareMetrics(want, h.next.AllMetrics()[0]))
+}
+
+func TestQueriesAreMinimal(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	for range 5 {
+		h.minute(map[string]float64{"a": 1, "b": 2})
+		require.NoError(t, h.scrape())
+	}
+	require.Len(t, h.cms.queries, 5, "one call a scrape")
+	for _, q := range h.cms.queries[1:] {
+		assert.Equal(t, time.Minute, q.End.Sub(q.Start))
+		assert.Equal(t, time.Minute, q.Period)
+		assert.Equal(t, cms.MetricAccumulation, q.MetricName)
+		assert.Empty(t, q.Instances)
+	}
+}
+
+func TestInstancesAreAskedInBatches(t *testing.T) {
+	ids := ""
+	for i := range 120 {
+		ids += fmt.Sprintf("i%03d, ", i)
+	}
+	h := newHarness(t, minimalYAML+"instances: ["+ids+"]")
+	for i := range 120 {
+		p := point("a", at(1), float64(i))
+		p.InstanceID = fmt.Sprintf("i%03d", i)
+		h.cms.publish(p)
+	}
+	require.NoError(t, h.scrape())
+	require.Len(t, h.cms.queries, 3)
+	for _, q := range h.cms.queries {
+		assert.LessOrEqual(t, len(q.Instances), cms.MaxInstances)
+	}
+	assert.Len(t, h.received(), 120)
+}
+
+func TestPaging(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	for i := range 3000 {
+		h.cms.publish(point(fmt.Sprintf("g%04d", i), at(1), float64(i)))
+	}
+	require.NoError(t, h.scrape())
+	assert.Equal(t, 3, h.cms.calls())
+	assert.Len(t, h.received(), 3000)
+}
+
+func TestPagingStops(t *testing.T) {
+	tests := []struct {
+		name  string
+		token func(q cms.Query) string
+		calls int
+	}{
+		{"at a repeated token", func(cms.Query) string { return "again" }, 2},
+		{"at tokens that take turns", func(q cms.Query) string {
+			if q.NextToken == "x" {
+				return "y"
+			}
+			return "x"
+		}, 3},
+		{"at the page cap", func(q cms.Query) string { return q.NextToken + "x" }, maxPages},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHarness(t, minimalYAML)
+			h.cms.token = tt.token
+			h.cms.fail = func(_ context.Context, q cms.Query) error {
+				if q.NextToken != "" {
+					h.cms.points = nil // only the first page has a point
+				}
+				return nil
+			}
+			h.cms.publish(point("a", at(1), 1))
+			err := h.scrape()
+			assert.True(t, scrapererror.IsPartialScrapeError(err), "%v", err)
+			assert.Equal(t, tt.calls, h.cms.calls())
+			assert.Len(t, h.received(), 1, "what was read is kept")
+		})
+	}
+}
+
+func TestOneFailedBatchDoesNotSpoilTheRest(t *testing.T) {
+	ids := ""
+	for i := range 60 {
+		ids += fmt.Sprintf("i%02d, ", i)
+	}
+	h := newHarness(t, minimalYAML+"instances: ["+ids+"]")
+	for _, id := range []string{"i00", "i59"} {
+		p := point("a", at(1), 1)
+		p.InstanceID = id
+		h.cms.publish(p)
+	}
+	h.cms.setFail(func(_ context.Context, q cms.Query) error {
+		if q.Instances[0] == "i00" {
+			return &cms.Error{Kind: cms.KindServer, Status: 500}
+		}
+		return nil
+	})
+	err := h.scrape()
+	var partial scrapererror.PartialScrapeError
+	require.ErrorAs(t, err, &partial)
+	assert.Equal(t, 1, partial.Failed)
+	assert.Equal(t, []string{"i59/a"}, keys(h.received()))
+
+	h.cms.setFail(nil)
+	require.NoError(t, h.scrape())
+	assert.Equal(t, []string{"i00/a"}, keys(h.received()))
+}
+
+func keys(m map[string][]sample) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
+
+func TestTotalFailureIsNotPartialAndIsCaughtUp(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.minute(map[string]float64{"a": 1})
+	require.NoError(t, h.scrape())
+	h.received()
+
+	h.cms.setFail(failWith(&cms.Error{Kind: cms.KindThrottled, Status: 400}))
+	for range 20 {
+		h.minute(map[string]float64{"a": 2})
+		err := h.scrape()
+		require.Error(t, err)
+		require.False(t, scrapererror.IsPartialScrapeError(err))
+	}
+	h.cms.setFail(nil)
+	h.minute(map[string]float64{"a": 3})
+	require.NoError(t, h.scrape())
+	got := h.received()["i/a"]
+	require.Len(t, got, 21, "no gap, and the failed reads ended nothing")
+	for i, s := range got {
+		assert.Equal(t, at(-2-i), s.timestamp)
+	}
+}
+
+func TestRefusedPointsAreSentAgain(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.next.err = errors.New("memory limit")
+	for range 3 {
+		h.minute(map[string]float64{"a": 1})
+		require.NoError(t, h.scrape())
+	}
+	h.next.err = nil
+	h.minute(map[string]float64{"a": 1})
+	require.NoError(t, h.scrape())
+	assert.Len(t, h.received()["i/a"], 4)
+
+	assert.Equal(t, 1, h.logs.FilterMessageSnippet("refused the points").Len(), "said once")
+	assert.Equal(t, 1, h.logs.FilterMessageSnippet("accepts points again").Len())
+}
+
+func TestALateGroupIsCaughtUp(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.minute(map[string]float64{"a": 1, "late": 1})
+	require.NoError(t, h.scrape())
+	for range 3 {
+		h.minute(map[string]float64{"a": 1})
+		h.cms.publishAt(testNow.Add(4*time.Minute+time.Second), point("late", h.clock.now().UnixMilli(), 2))
+		require.NoError(t, h.scrape())
+	}
+	h.received()
+	h.minute(map[string]float64{"a": 1, "late": 1})
+	h.clock.advance(2 * time.Second)
+	require.NoError(t, h.scrape())
+	got := h.received()
+	assert.Len(t, got["i/a"], 1)
+	assertSamples(t, []sample{{at(-2), 2}, {at(-3), 2}, {at(-4), 2}, {at(-5), 1}}, got["i/late"])
+}
+
+func TestOneLogLineAndOneStatusPerChange(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	for range 3 {
+		h.minute(map[string]float64{"a": 1})
+		require.NoError(t, h.scrape())
+	}
+	h.cms.setFail(failWith(errForbidden))
+	for range 5 {
+		h.minute(nil)
+		require.Error(t, h.scrape())
+	}
+	h.cms.setFail(nil)
+	for range 3 {
+		h.minute(map[string]float64{"a": 1})
+		require.NoError(t, h.scrape())
+	}
+
+	failures := h.logs.FilterMessageSnippet("Reading from CloudMonitor fails")
+	require.Equal(t, 1, failures.Len())
+	assert.Contains(t, failures.All()[0].ContextMap()["error"], "cms:QueryMetricList")
+	recovered := h.logs.FilterMessageSnippet("CloudMonitor answers again")
+	require.Equal(t, 1, recovered.Len())
+	assert.Equal(t, 5*time.Minute, recovered.All()[0].ContextMap()["after"])
+
+	var statuses []componentstatus.Status
+	for _, e := range h.events {
+		statuses = append(statuses, e.Status())
+	}
+	assert.Equal(t, []componentstatus.Status{
+		componentstatus.StatusOK, componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+	}, statuses)
+}
+
+func TestSilenceOfCloudMonitorIsSaid(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	for range 3 {
+		h.minute(nil)
+		require.NoError(t, h.scrape())
+	}
+	assert.Equal(t, 1, h.logs.FilterMessageSnippet("no current point").Len())
+}
+
+func TestDroppedPointsAreSaidOnceAReason(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.cms.malformed = 2
+	for range 3 {
+		h.minute(map[string]float64{"a": 1, "negative": -1})
+		require.NoError(t, h.scrape())
+	}
+	assert.Equal(t, 2, h.logs.FilterMessageSnippet("Dropped points").Len())
+}
+
+func TestAnnouncesProjectedCalls(t *testing.T) {
+	tests := []struct {
+		yaml  string
+		calls int64
+		level string
+	}{
+		{minimalYAML, 43_200, "info"},
+		{minimalYAML + "collection_interval: 2s", 1_296_000, "warn"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.level, func(t *testing.T) {
+			h := newHarness(t, tt.yaml)
+			entry := h.logs.All()[0]
+			assert.Equal(t, tt.calls, entry.ContextMap()["projected_calls_per_month"])
+			assert.Equal(t, tt.level, entry.Level.String())
+		})
+	}
+}
+
+func TestOwnTelemetry(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.cms.publish(point("a", at(1), 1), point("a", at(2), 1), point("b", at(1), -1))
+	h.cms.malformed = 1
+	require.NoError(t, h.scrape())
+	h.cms.setFail(failWith(&cms.Error{Kind: cms.KindThrottled, Status: 400}))
+	require.Error(t, h.scrape())
+	h.clock.advance(30 * time.Second)
+
+	id := attribute.String("receiver", h.scraper.set.ID.String())
+	action := attribute.String("action", apiAction)
+	sum := func(value int64, attrs ...attribute.KeyValue) metricdata.DataPoint[int64] {
+		return metricdata.DataPoint[int64]{Attributes: attribute.NewSet(append(attrs, id)...), Value: value}
+	}
+	reason := func(r dropReason) attribute.KeyValue { return attribute.String("reason", string(r)) }
+	ignore := metricdatatest.IgnoreTimestamp()
+	metadatatest.AssertEqualReceiverAliyunkafkalagAPIRequests(t, h.telemetry, []metricdata.DataPoint[int64]{
+		sum(1, action, attribute.String("outcome", "success")),
+		sum(1, action, attribute.String("outcome", "throttled")),
+	}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagAPIThrottles(t, h.telemetry, []metricdata.DataPoint[int64]{sum(1, action)}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagPointsReceived(t, h.telemetry, []metricdata.DataPoint[int64]{sum(4)}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagPointsEmitted(t, h.telemetry, []metricdata.DataPoint[int64]{sum(1)}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagPointsDropped(t, h.telemetry, []metricdata.DataPoint[int64]{
+		sum(1, reason(dropBeforeStart)), sum(1, reason(dropNegative)), sum(1, reason(dropMalformed)),
+	}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagSeriesTracked(t, h.telemetry, []metricdata.DataPoint[int64]{sum(1)}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagLastSuccess(t, h.telemetry, []metricdata.DataPoint[int64]{sum(testNow.Unix())}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagNewestPointAge(t, h.telemetry, []metricdata.DataPoint[float64]{
+		{Attributes: attribute.NewSet(id), Value: 90},
+	}, ignore)
+	metadatatest.AssertEqualReceiverAliyunkafkalagAPIRequestDuration(t, h.telemetry, []metricdata.HistogramDataPoint[float64]{
+		{Attributes: attribute.NewSet(action, id)},
+	}, ignore, metricdatatest.IgnoreValue())
+}
