@@ -1,7 +1,6 @@
 package cms
 
 import (
-	"bytes"
 	"encoding/xml"
 	"net/http"
 	"strconv"
@@ -19,13 +18,11 @@ const maxRetryAfter = time.Hour
 // serviceError makes the error of a reply that is not a page.
 func serviceError(status int, header http.Header, body []byte) *Error {
 	e := &Error{Status: status, RetryAfter: retryAfter(header)}
-	var message string
-	e.Code, message, e.RequestID = errorFields(body)
+	e.Code, e.Message, e.RequestID = errorFields(body)
 	if e.RequestID == "" {
 		e.RequestID = header.Get("X-Acs-Request-Id")
 	}
 	e.Kind = kindOf(e.Code, status)
-	e.Message = message
 	return e
 }
 
@@ -41,9 +38,13 @@ func errorFields(body []byte) (code, message, requestID string) {
 		}
 		return field("Code", "code"), field("Message", "message"), field("RequestId", "requestId")
 	}
-	var e struct{ Code, Message, RequestId string } //nolint:revive // the names of the XML elements
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) && xml.Unmarshal(body, &e) == nil {
-		return e.Code, e.Message, e.RequestId
+	var e struct {
+		Code      string
+		Message   string
+		RequestID string `xml:"RequestId"`
+	}
+	if xml.Unmarshal(body, &e) == nil {
+		return e.Code, e.Message, e.RequestID
 	}
 	return "", "", ""
 }

@@ -18,41 +18,42 @@ var (
 
 // error makes the error of a provider that gave no credentials.
 func (s CredentialSettings) error(err error) *Error {
-	e := &Error{Kind: KindBadCredentials}
-	cause := s.cause(err, e)
+	kind, code, cause := s.judge(err)
 	secrets := secretReplacer(s.AccessKeySecret, s.SecurityToken, s.AccessKeyID)
-	e.Message = cleanMessage(secrets.Replace(fmt.Sprintf("no credentials of type %s: %s", s.Type, cause)))
-	e.Code = cleanName(secrets.Replace(e.Code))
-	return e
+	message := fmt.Sprintf("no credentials of type %s: %s", s.Type, cause)
+	return &Error{Kind: kind, Code: cleanName(secrets.Replace(code)), Message: cleanMessage(secrets.Replace(message))}
 }
 
-// cause says what may be told of err, and gives e the kind and code that go with it.
-func (s CredentialSettings) cause(err error, e *Error) string {
+// judge says what may be told of err.
+func (s CredentialSettings) judge(err error) (kind Kind, code, cause string) {
 	raw := err.Error()
 	if m := providerCode.FindStringSubmatch(raw); m != nil && m[1] != "Success" {
-		e.Code = m[1]
-		switch kind := kindOf(e.Code, 0); kind {
-		case KindThrottled, KindServer, KindClockSkew, KindExpiredToken:
-			e.Kind = kind
-		}
-		return "the service that issues them refused"
+		return kindOfProvider(m[1]), m[1], "the service that issues them refused"
 	}
 	if m := providerStatus.FindStringSubmatch(raw); m != nil {
-		return "the service that issues them answered with HTTP status " + m[1]
+		return KindBadCredentials, "", "the service that issues them answered with HTTP status " + m[1]
 	}
 	if file, ok := errors.AsType[*fs.PathError](err); ok {
-		return file.Error()
+		return KindBadCredentials, "", file.Error()
 	}
 	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
-		e.Kind = KindNetwork
-		return withoutURL(err).Error()
+		return KindNetwork, "", withoutURL(err).Error()
 	}
 	if s.Type == CredentialDefault { // the chain ends with a host that few networks have, so no route to it tells nothing
-		return "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
+		return KindBadCredentials, "", "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
 	}
 	if m := networkFailure.FindString(raw); m != "" {
-		e.Kind = KindNetwork
-		return m
+		return KindNetwork, "", m
 	}
-	return "the service that issues them gave no usable answer"
+	return KindBadCredentials, "", "the service that issues them gave no usable answer"
+}
+
+// kindOfProvider tells the kind by the code of STS. A permission that is missing there is not the one CMS asks for.
+func kindOfProvider(code string) Kind {
+	switch kind := kindOf(code, 0); kind {
+	case KindThrottled, KindServer, KindClockSkew, KindExpiredToken:
+		return kind
+	default:
+		return KindBadCredentials
+	}
 }

@@ -136,8 +136,9 @@ func TestSourceReportsProvidersThatCannotBeBuilt(t *testing.T) {
 
 func TestSourceEndsWithTheContext(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
+	ask := sync.OnceFunc(func() { close(asked) })
 	s, _, _ := fakeSource(func() (*providers.Credentials, error) {
-		close(asked)
+		ask()
 		<-release
 		return key("a"), nil
 	})
@@ -152,7 +153,7 @@ func TestSourceEndsWithTheContext(t *testing.T) {
 	assert.ErrorContains(t, err, "waiting for credentials of type credentials_uri")
 
 	var wg sync.WaitGroup
-	wg.Go(func() { // joins the fetch under way, a second one would close asked again
+	wg.Go(func() { // the fetch goes on for others
 		cred, err := s.get(t.Context())
 		assert.NoError(t, err)
 		assert.Equal(t, key("a"), cred)

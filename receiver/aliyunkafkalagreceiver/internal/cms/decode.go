@@ -15,8 +15,8 @@ const (
 	// maxKeptBytes is the largest reply whose memory is kept for the next one; the API gateway sends at most 2 MiB.
 	maxKeptBytes = 2 << 20
 	// maxValues bounds the memory of parsing, which grows with the number of JSON values: a full page has about 10,000,
-	// MaxReplyBytes of real points about 400,000.
-	maxValues = 1 << 19
+	// 2 MiB of points about 90,000.
+	maxValues = 1 << 18
 	// maxTimestamp is the last millisecond that can be told in nanoseconds.
 	maxTimestamp = math.MaxInt64 / 1_000_000
 )
@@ -42,7 +42,7 @@ func (d *decoder) decode(r *reply, perTopic bool) (Page, *Error) {
 	}
 	v, ok := parse(&d.reply, body)
 	if !ok || v.Type() != fastjson.TypeObject {
-		return Page{}, malformed("reply is not a JSON object")
+		return Page{}, malformed("reply is not a JSON object, or too large a one")
 	}
 	code, success, datapoints := text(v.Get("Code")), text(v.Get("Success")), v.Get("Datapoints")
 	switch {
@@ -53,7 +53,7 @@ func (d *decoder) decode(r *reply, perTopic bool) (Page, *Error) {
 	}
 	elements, ok := d.elements(datapoints)
 	if !ok {
-		return Page{}, malformed("Datapoints is not a JSON array")
+		return Page{}, malformed("Datapoints is not a JSON array, or too long a one")
 	}
 	page := Page{NextToken: text(v.Get("NextToken")), Points: make([]Point, 0, len(elements))}
 	for _, e := range elements {
@@ -154,8 +154,9 @@ func (d *decoder) name(v *fastjson.Value) string {
 	if s, ok := d.names[string(b)]; ok {
 		return s
 	}
-	s := strings.ToValidUTF8(string(b), "\uFFFD")
-	d.names[string(b)] = s
+	raw := string(b)
+	s := strings.ToValidUTF8(raw, "\uFFFD")
+	d.names[raw] = s
 	return s
 }
 

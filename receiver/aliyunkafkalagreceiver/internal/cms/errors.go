@@ -20,7 +20,7 @@ const (
 	KindExpiredToken   Kind = "expired_token"   // the session has ended
 	KindClockSkew      Kind = "clock_skew"      // the clocks differ by more than 15 minutes
 	KindForbidden      Kind = "forbidden"       // a permission is missing
-	KindServer         Kind = "server_error"    // CloudMonitor failed
+	KindServer         Kind = "server_error"    // Alibaba Cloud failed
 	KindMalformedReply Kind = "malformed_reply" // the reply is not what CloudMonitor documents
 	KindNetwork        Kind = "network"         // no connection, or no answer in time
 	KindInvalidRequest Kind = "invalid_request" // CloudMonitor does not accept the request
@@ -34,7 +34,7 @@ var remedies = map[Kind]string{
 	KindExpiredToken:   "the session token has expired: renew credentials::security_token, or use a credentials type that renews itself",
 	KindClockSkew:      "the clock of this host is more than 15 minutes off: synchronise it, for example with chrony or NTP",
 	KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
-	KindServer:         "CloudMonitor has a problem: nothing to do here unless it lasts",
+	KindServer:         "Alibaba Cloud has a problem: nothing to do here unless it lasts",
 	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless it lasts",
 	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint",
 	KindInvalidRequest: "check region, endpoint, instances and period against the code",
