@@ -21,20 +21,26 @@ type credentialSource struct {
 	settings CredentialSettings
 	build    func() (providers.CredentialsProvider, error)
 	now      func() time.Time
-	flight   singleflight.Group // at most one goroutine asks a provider
 
-	mu       sync.Mutex
-	provider providers.CredentialsProvider // nil: to be built anew
-	last     *providers.Credentials        // what provider handed out last
-	lastAt   time.Time
+	mu      sync.Mutex
+	current *provider              // nil: to be built anew
+	last    *providers.Credentials // what current handed out last
+	lastAt  time.Time
 }
 
+// provider is a provider of the SDK that one goroutine at a time asks.
+type provider struct {
+	providers.CredentialsProvider
+	flight singleflight.Group
+}
+
+// newCredentialSource builds the first provider, so that settings that lack something are found at once.
 func newCredentialSource(s CredentialSettings) (*credentialSource, error) {
-	p, err := s.provider()
-	if err != nil {
+	source := &credentialSource{settings: s, build: s.provider, now: time.Now}
+	if _, err := source.provider(); err != nil {
 		return nil, fmt.Errorf("credentials::type %s: %w", s.Type, err)
 	}
-	return &credentialSource{settings: s, build: s.provider, now: time.Now, provider: p}, nil
+	return source, nil
 }
 
 // renewable reports whether asking again may bring other credentials.
@@ -45,7 +51,11 @@ func (s *credentialSource) renewable() bool {
 // get returns credentials that were valid a moment ago. When ctx ends first, the provider is left to its own timeouts,
 // about 15 seconds.
 func (s *credentialSource) get(ctx context.Context) (*providers.Credentials, error) {
-	result := s.flight.DoChan("", func() (any, error) { return s.fetch() })
+	p, err := s.provider()
+	if err != nil {
+		return nil, s.settings.error(err)
+	}
+	result := p.flight.DoChan("", func() (any, error) { return s.fetch(p) })
 	select {
 	case r := <-result:
 		if r.Err != nil {
@@ -64,45 +74,39 @@ func (s *credentialSource) discard(cred *providers.Credentials) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last != nil && *s.last == *cred {
-		s.provider, s.last = nil, nil
-		s.flight.Forget("")
+		s.current, s.last = nil, nil
 	}
 }
 
-func (s *credentialSource) fetch() (*providers.Credentials, error) {
-	p, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	cred, err := ask(p)
-
+func (s *credentialSource) provider() (*provider, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.provider != p { // discarded in the meantime
+	if s.current == nil {
+		p, err := s.build()
+		if err != nil {
+			return nil, err
+		}
+		s.current = &provider{CredentialsProvider: p}
+	}
+	return s.current, nil
+}
+
+func (s *credentialSource) fetch(p *provider) (*providers.Credentials, error) {
+	cred, err := ask(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != p { // discarded in the meantime
 		return cred, err
 	}
 	if err == nil {
 		s.last, s.lastAt = cred, s.now()
 		return cred, nil
 	}
-	s.provider = nil
+	s.current = nil
 	if s.last != nil && s.now().Sub(s.lastAt) < sessionMargin {
 		return s.last, nil
 	}
 	return nil, err
-}
-
-func (s *credentialSource) current() (providers.CredentialsProvider, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.provider == nil {
-		p, err := s.build()
-		if err != nil {
-			return nil, err
-		}
-		s.provider = p
-	}
-	return s.provider, nil
 }
 
 var errIncomplete = errors.New("the provider's credentials lack a field")

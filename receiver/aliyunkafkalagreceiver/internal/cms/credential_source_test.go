@@ -149,8 +149,8 @@ func TestSourceEndsWithTheContext(t *testing.T) {
 	}()
 	_, err := s.get(ctx)
 	assert.Equal(t, KindCanceled, KindOf(err))
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.ErrorContains(t, err, "waiting for credentials of type credentials_uri")
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "waiting for credentials of type credentials_uri")
 
 	var wg sync.WaitGroup
 	wg.Go(func() { // the fetch goes on for others

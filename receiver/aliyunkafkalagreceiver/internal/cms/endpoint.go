@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -19,7 +20,7 @@ func parseEndpoint(raw string) (endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// The text of err repeats the URL, which may hold a password.
-		return endpoint{}, fmt.Errorf("endpoint is not a URL: write https://host or https://host:port")
+		return endpoint{}, errors.New("endpoint is not a URL: write https://host or https://host:port")
 	}
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	switch {

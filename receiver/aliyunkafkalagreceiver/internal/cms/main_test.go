@@ -36,7 +36,7 @@ var testQuery = Query{
 const onePoint = `{"Success":true,"Code":"200","Datapoints":"[{\"timestamp\":1700000040000,\"userId\":\"123\",\"instanceId\":\"i\",\"consumerGroup\":\"g\",\"Value\":42}]"}`
 
 // serve starts a server that stands for CMS and returns its URL and a client that is closed with it.
-func serve(t testing.TB, h http.HandlerFunc) (string, *http.Client) {
+func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
@@ -58,7 +58,7 @@ func staticSettings(endpoint string, client *http.Client) Settings {
 	}
 }
 
-func newTestClient(t testing.TB, s Settings) Client {
+func newTestClient(t *testing.T, s Settings) Client {
 	t.Helper()
 	c, err := NewClient(s)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func newTestClient(t testing.TB, s Settings) Client {
 }
 
 // staticClient returns a client of the server h.
-func staticClient(t testing.TB, h http.HandlerFunc) Client {
+func staticClient(t *testing.T, h http.HandlerFunc) Client {
 	t.Helper()
 	endpoint, httpClient := serve(t, h)
 	return newTestClient(t, staticSettings(endpoint, httpClient))

@@ -107,7 +107,7 @@ func TestNoSecretFromProviders(t *testing.T) {
 				_, err = source.get(t.Context())
 				require.Error(t, err)
 				assert.NotEmpty(t, KindOf(err))
-				assert.ErrorContains(t, err, "no credentials of type "+string(typ))
+				require.ErrorContains(t, err, "no credentials of type "+string(typ))
 				assertNoSecret(t, err)
 			})
 		}
@@ -179,7 +179,7 @@ func TestCleanMessage(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	e := &Error{Kind: KindForbidden, Code: "AccessForbidden", Status: 403, Message: "no", RequestID: "R", RetryAfter: time.Second}
-	assert.EqualError(t, e, "forbidden: AccessForbidden (HTTP 403, request R): no; "+KindForbidden.Remedy())
-	assert.EqualError(t, &Error{Kind: KindCanceled}, "canceled")
+	require.EqualError(t, e, "forbidden: AccessForbidden (HTTP 403, request R): no; "+KindForbidden.Remedy())
+	require.EqualError(t, &Error{Kind: KindCanceled}, "canceled")
 	assert.EqualError(t, &Error{Kind: KindServer, Status: 502}, "server_error (HTTP 502); "+KindServer.Remedy())
 }
