@@ -3,8 +3,6 @@ package aliyunkafkalagreceiver
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -119,7 +117,7 @@ func (cfg *Config) validateSource() error {
 		errs = append(errs, fmt.Errorf("network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network))
 	}
 	if cfg.Endpoint != "" {
-		if err := validateEndpoint(cfg.Endpoint); err != nil {
+		if err := cms.CheckEndpoint(cfg.Endpoint); err != nil {
 			errs = append(errs, fmt.Errorf("endpoint: %w", err))
 		}
 	}
@@ -131,24 +129,6 @@ func (cfg *Config) validateSource() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func validateEndpoint(endpoint string) error {
-	const allowed = "must be https://host[:port], or http:// for a loopback host"
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		// The value may carry a password, so it is not repeated.
-		return errors.New(allowed + ", without user, path or query")
-	}
-	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
-		return nil
-	}
-	return fmt.Errorf("%s, not %q", allowed, endpoint)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (cfg *Config) validateTimes() error {

@@ -104,8 +104,8 @@ func kindOf(err error) string {
 
 // needsOperator tells whether an error lasts until somebody acts.
 func needsOperator(err error) bool {
-	var failure *cms.Error
-	return errors.As(err, &failure) && !failure.Retryable()
+	failure, ok := errors.AsType[*cms.Error](err)
+	return ok && !failure.Retryable()
 }
 
 // distinct is one error of each kind: a hundred batches fail for the same reason.

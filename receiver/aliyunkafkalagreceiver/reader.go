@@ -70,13 +70,18 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 	}
 	waits.Reset()
 	began := time.Now()
+	renewed := false
 	for {
 		page, err := r.call(ctx, q)
 		if err == nil {
 			return page, nil
 		}
-		var failure *cms.Error
-		if !r.retry.Enabled || !errors.As(err, &failure) || !failure.Retryable() {
+		failure, ok := errors.AsType[*cms.Error](err)
+		if ok && failure.Renewed && !renewed {
+			renewed = true
+			continue
+		}
+		if !ok || !failure.Retryable() || !r.retry.Enabled {
 			return cms.Page{}, err
 		}
 		wait := max(waits.NextBackOff(), failure.RetryAfter)

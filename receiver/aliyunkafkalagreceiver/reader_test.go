@@ -55,6 +55,17 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+func TestCredentialsAreRenewedOnceACall(t *testing.T) {
+	expired := &cms.Error{Kind: cms.KindExpiredToken, Renewed: true}
+	for failures, calls := range map[int]int{1: 2, 9: 2} {
+		h := newHarness(t, minimalYAML)
+		h.cms.fail = failTimes(failures, expired)
+		err := h.scrape()
+		assert.Equal(t, failures > 1, err != nil)
+		assert.Equal(t, calls, h.cms.calls())
+	}
+}
+
 func TestRetryEndsBeforeTheScrapeTimesOut(t *testing.T) {
 	h := newHarness(t, "region: cn-hangzhou\nretry_on_failure: {initial_interval: 1h, max_interval: 1h, max_elapsed_time: 2h}")
 	h.cms.fail = failWith(&cms.Error{Kind: cms.KindServer, Status: 503})

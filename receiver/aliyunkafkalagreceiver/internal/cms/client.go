@@ -59,7 +59,7 @@ type Page struct {
 type Client interface {
 	// DescribeMetricList fetches one page. Its errors are of type [*Error].
 	//
-	// When CMS refuses credentials that can be renewed, they are renewed and the call is made a second time.
+	// After an error that says Renewed the next call asks for new credentials.
 	DescribeMetricList(ctx context.Context, q Query) (Page, error)
 }
 
@@ -79,7 +79,7 @@ func NewClient(s Settings) (Client, error) {
 	}
 	server, err := parseEndpoint(s.Endpoint)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("endpoint: %w", err)
 	}
 	source, err := newCredentialSource(s.Credentials)
 	if err != nil {
@@ -122,15 +122,15 @@ func (c *client) describe(ctx context.Context, w *worker, q Query) (Page, error)
 	if err != nil {
 		return Page{}, err
 	}
-	page, err := w.describe(ctx, cred, q)
-	if !c.credentials.renewable() || !refused(err) {
-		return page, err
+	page, failure := w.describe(ctx, cred, q)
+	if failure == nil {
+		return page, nil
 	}
-	c.credentials.discard(cred)
-	if cred, err = c.credentials.get(ctx); err != nil {
-		return Page{}, err
+	if c.credentials.renewable() && refused(failure) {
+		c.credentials.discard(cred)
+		failure.Renewed = true
 	}
-	return w.describe(ctx, cred, q)
+	return Page{}, failure
 }
 
 // refused reports whether CMS turned the credentials down.

@@ -16,21 +16,26 @@ type endpoint struct {
 	host   string // host[:port]
 }
 
+// CheckEndpoint tells what is wrong with the URL of an endpoint.
+func CheckEndpoint(raw string) error {
+	_, err := parseEndpoint(raw)
+	return err
+}
+
 func parseEndpoint(raw string) (endpoint, error) {
+	const allowed = "must be https://host[:port], or http:// for a loopback host"
 	u, err := url.Parse(raw)
-	if err != nil {
-		// The text of err repeats the URL, which may hold a password.
-		return endpoint{}, errors.New("endpoint is not a URL: write https://host or https://host:port")
+	if err != nil || u.Hostname() == "" {
+		// The value may hold a password, so it is not repeated.
+		return endpoint{}, errors.New(allowed)
 	}
-	bare := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	switch {
-	case u.Hostname() == "" || *u != bare || strings.Trim(u.Path, "/") != "":
-		return endpoint{}, fmt.Errorf("endpoint %q: write https://host or https://host:port and nothing else", u.Redacted())
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	if bare := (url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}); *u != bare || strings.Trim(u.Path, "/") != "" {
+		return endpoint{}, errors.New(allowed + ", without user, path or query")
+	}
+	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
 		return endpoint{scheme: u.Scheme, host: u.Host}, nil
-	default:
-		return endpoint{}, fmt.Errorf("endpoint %q: use https://, http:// is for loopback hosts only", u.Redacted())
 	}
+	return endpoint{}, fmt.Errorf("%s, not %q", allowed, raw)
 }
 
 func isLoopback(host string) bool {

@@ -47,7 +47,7 @@ var describeMetricList = &openapiutil.Params{
 	BodyType:    dara.String("binary"),
 }
 
-func (w *worker) describe(ctx context.Context, cred *providers.Credentials, q Query) (Page, error) {
+func (w *worker) describe(ctx context.Context, cred *providers.Credentials, q Query) (Page, *Error) {
 	w.sdk.Credential = credentials.FromCredentialsProvider("sts", snapshot{cred})
 	_, err := w.sdk.CallApiWithCtx(ctx, describeMetricList, &openapiutil.OpenApiRequest{Query: q.parameters()}, &dara.RuntimeOptions{})
 	if err != nil {
