@@ -23,6 +23,8 @@ const (
 	dropBeforeStart dropReason = "before_start"
 	// dropStale: as old as stale_after, of a series that is not live.
 	dropStale dropReason = "stale"
+	// dropRefused: the next consumer refused it for good, as long as stale_after.
+	dropRefused dropReason = "refused"
 )
 
 // sample is one value of a series. The timestamp is in unix milliseconds.

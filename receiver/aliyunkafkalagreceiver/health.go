@@ -122,7 +122,11 @@ func distinct(errs []error) []error {
 }
 
 // consumed takes the next consumer's answer.
-func (h *health) consumed(err error, points int64) {
+func (h *health) consumed(err error, points int64, givenUp bool) {
+	if givenUp {
+		h.logger.Error("Gave up points that the pipeline refuses for good; check the exporter's backend",
+			zap.Error(err), zap.Int64("points", points))
+	}
 	refused := err != nil
 	if refused == h.refused {
 		return

@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/filter"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
@@ -46,6 +47,8 @@ type lagScraper struct {
 	cancel context.CancelFunc
 	// pending is what the last scrape emitted and the next consumer has not answered yet.
 	pending []*delivery
+	// refusedSince is when the next consumer began to refuse for good; zero if it does not.
+	refusedSince time.Time
 }
 
 func newLagScraper(cfg *Config, set receiver.Settings, now func() time.Time, newClient newClientFunc) (*lagScraper, error) {
@@ -238,16 +241,39 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 }
 
 // settle takes the next consumer's answer to what the last scrape emitted. Only what was
-// accepted counts as delivered.
+// accepted counts as delivered. What is refused for good, as a backend does with samples
+// it has already, is given up after stale_after: sent again and again it would hold back
+// the watermarks for ever.
 func (s *lagScraper) settle(ctx context.Context, err error) {
+	givenUp := s.giveUp(err)
 	var points int64
 	for _, d := range s.pending {
 		points += d.points()
-		if err == nil {
+		switch {
+		case err == nil:
 			s.telemetry.accepted(ctx, d)
+			d.commit()
+		case givenUp:
+			s.telemetry.dropped(ctx, dropRefused, d.points())
 			d.commit()
 		}
 	}
 	s.pending = nil
-	s.health.consumed(err, points)
+	s.health.consumed(err, points, givenUp)
+}
+
+// giveUp tells whether the next consumer has refused for good for stale_after.
+func (s *lagScraper) giveUp(err error) bool {
+	if !consumererror.IsPermanent(err) {
+		s.refusedSince = time.Time{}
+		return false
+	}
+	if s.refusedSince.IsZero() {
+		s.refusedSince = s.now()
+	}
+	if s.now().Sub(s.refusedSince) < s.cfg.StaleAfter {
+		return false
+	}
+	s.refusedSince = time.Time{}
+	return true
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -198,6 +199,33 @@ func TestRefusedPointsAreSentAgain(t *testing.T) {
 
 	assert.Equal(t, 1, h.logs.FilterMessageSnippet("refused the points").Len(), "said once")
 	assert.Equal(t, 1, h.logs.FilterMessageSnippet("accepts points again").Len())
+}
+
+func TestWhatIsRefusedForGoodIsGivenUp(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.next.err = consumererror.NewPermanent(errors.New("out of order sample"))
+	for range 6 { // stale_after is five minutes
+		h.minute(map[string]float64{"a": 1})
+		require.NoError(t, h.scrape())
+	}
+	h.next.err = nil
+	h.minute(map[string]float64{"a": 2})
+	require.NoError(t, h.scrape())
+	assertSamples(t, []sample{{at(-7), 2}}, h.received()["i/a"])
+	assert.Equal(t, 1, h.logs.FilterMessageSnippet("Gave up points").Len())
+}
+
+func TestARefusalForGoodThatPassesLosesNothing(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.next.err = consumererror.NewPermanent(errors.New("429 Too Many Requests"))
+	for range 4 {
+		h.minute(map[string]float64{"a": 1})
+		require.NoError(t, h.scrape())
+	}
+	h.next.err = nil
+	h.minute(map[string]float64{"a": 1})
+	require.NoError(t, h.scrape())
+	assert.Len(t, h.received()["i/a"], 5)
 }
 
 func TestALateGroupIsCaughtUp(t *testing.T) {

@@ -90,8 +90,12 @@ func (t *telemetry) called(ctx context.Context, took time.Duration, err error) {
 func (t *telemetry) received(ctx context.Context, points int64, dropped map[dropReason]int64) {
 	t.builder.ReceiverAliyunkafkalagPointsReceived.Add(ctx, points, t.with())
 	for reason, n := range dropped {
-		t.builder.ReceiverAliyunkafkalagPointsDropped.Add(ctx, n, t.with(attribute.String("reason", string(reason))))
+		t.dropped(ctx, reason, n)
 	}
+}
+
+func (t *telemetry) dropped(ctx context.Context, reason dropReason, points int64) {
+	t.builder.ReceiverAliyunkafkalagPointsDropped.Add(ctx, points, t.with(attribute.String("reason", string(reason))))
 }
 
 // accepted records what the next consumer accepted.
