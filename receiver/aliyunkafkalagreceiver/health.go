@@ -33,6 +33,8 @@ const (
 )
 
 func newHealth(logger *zap.Logger) *health {
+	// What fails is CloudMonitor or the configuration: a stack trace of this program helps nobody.
+	logger = logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel))
 	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}}
 }
 
@@ -46,18 +48,17 @@ func (h *health) scraped(now time.Time, failures []error, streams, live int) {
 	before, lasted := h.state, now.Sub(h.since)
 	h.state, h.since = state, now
 
-	switch state {
-	case stateEmpty:
-		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
-			"check region, instances and consumer_groups, and that the consumers commit offsets")
-	case stateReading:
-		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
-	default:
+	switch {
+	case len(failures) > 0:
 		h.failing(failures, streams)
 		return
-	}
-	if before != stateUnknown && before != stateReading && before != stateEmpty {
-		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.String("was", before))
+	case state == stateEmpty:
+		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
+			"check region, instances and consumer_groups, that the consumers commit offsets, and that stale_after is longer than CloudMonitor's delay")
+	case before == stateUnknown || before == stateEmpty:
+		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
+	default:
+		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.String("was", before), zap.Int("series", live))
 	}
 	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
 }

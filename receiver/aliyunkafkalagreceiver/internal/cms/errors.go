@@ -73,7 +73,7 @@ func (e *Error) Error() string {
 		b.WriteString(" (" + strings.Join(reply, ", ") + ")")
 	}
 	if e.Message != "" {
-		b.WriteString(": " + e.Message)
+		b.WriteString(": " + strings.TrimRight(e.Message, "."))
 	}
 	if remedy := e.Kind.Remedy(); remedy != "" {
 		b.WriteString("; " + remedy)

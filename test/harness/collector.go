@@ -1,0 +1,118 @@
+package harness
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
+)
+
+// Secrets are the credentials of the tests, and must not appear in anything that is printed.
+var Secrets = []string{cmssim.DefaultAccessKeySecret, "SENTINEL"}
+
+// CMS is a simulated CloudMonitor that a collector can be pointed at.
+type CMS struct {
+	*cmssim.Server
+	URL string
+	t   testing.TB
+}
+
+// StartCMS serves a simulated CloudMonitor with the given scenario.
+func StartCMS(t testing.TB, scenario cmssim.Scenario) *CMS {
+	t.Helper()
+	sim, err := cmssim.New(cmssim.Options{Scenario: scenario})
+	require.NoError(t, err)
+	server := httptest.NewServer(sim)
+	t.Cleanup(func() {
+		sim.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return &CMS{Server: sim, URL: server.URL, t: t}
+}
+
+// Publish publishes a point of a group now.
+func (c *CMS) Publish(instance, group string, timestamp time.Time, value float64) Sample {
+	c.t.Helper()
+	require.NoError(c.t, c.AddPoints(cmssim.Point{
+		Timestamp: timestamp, InstanceID: instance, ConsumerGroup: group, Statistics: map[string]float64{"Value": value},
+	}))
+	return Sample{Timestamp: timestamp.UnixMilli(), Value: value}
+}
+
+// Fail makes calls fail until ClearFaults.
+func (c *CMS) Fail(kind cmssim.FaultKind) {
+	c.t.Helper()
+	require.NoError(c.t, c.InjectFault(cmssim.Fault{Kind: kind}))
+}
+
+// AwaitScrapes waits until n more calls have been answered.
+func (c *CMS) AwaitScrapes(n uint64) {
+	c.t.Helper()
+	want := c.RequestCount() + n
+	Eventually(c.t, func() bool { return c.RequestCount() >= want }, "%d calls to CloudMonitor", n)
+}
+
+// Collector is the collector under test.
+type Collector struct {
+	*Process
+	// TelemetryURL is the metrics page of the collector itself.
+	TelemetryURL string
+	healthURL    string
+}
+
+// CollectorBinary is the distribution that was built.
+func CollectorBinary(t testing.TB) string {
+	t.Helper()
+	return Binary(t, "OTELCOL_BINARY", "dist/otelcol-aliyunkafkalag", "build")
+}
+
+// Config is the path of a file in collector-config/.
+func Config(name string) string { return filepath.Join(Root(), "collector-config", name) }
+
+// StartCollector starts the collector on a configuration file of the repository, pointed
+// at cms, with overrides in YAML. It returns when the collector is healthy.
+func StartCollector(t testing.TB, cms *CMS, config, overrides string, env ...string) *Collector {
+	t.Helper()
+	health, telemetry := FreeAddress(t), FreeAddress(t)
+	_, port, err := net.SplitHostPort(telemetry)
+	require.NoError(t, err)
+	env = append(env,
+		"REGION=cn-hangzhou",
+		"CMS_ENDPOINT="+cms.URL,
+		"HEALTH_CHECK_ENDPOINT="+health,
+		"TELEMETRY_HOST=127.0.0.1",
+		"TELEMETRY_PORT="+port,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID="+cmssim.DefaultAccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET="+cmssim.DefaultAccessKeySecret,
+	)
+	c := &Collector{TelemetryURL: "http://" + telemetry + "/metrics", healthURL: "http://" + health}
+	c.Process = Start(t, CollectorBinary(t), env,
+		"--config="+Config(config),
+		"--config=yaml:receivers::aliyunkafkalag::endpoint: "+cms.URL,
+		"--config=yaml:"+overrides,
+	)
+	Eventually(t, func() bool { return Get(t, c.healthURL) != "" }, "the collector is healthy")
+	return c
+}
+
+// Run runs the collector with arguments to its end, and returns its exit code and output.
+func Run(t testing.TB, env []string, args ...string) (code int, output string) {
+	t.Helper()
+	p := Start(t, CollectorBinary(t), env, args...)
+	return p.Wait(), p.Log()
+}
+
+// Backend is an HTTP backend that answers every request with a status.
+func Backend(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
