@@ -165,7 +165,7 @@ type outcome struct {
 }
 
 func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := forReading(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 
@@ -175,6 +175,16 @@ func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 		return pmetric.NewMetrics(), s.ctx.Err()
 	}
 	return s.conclude(outcomes, now)
+}
+
+// forReading leaves the next consumer a fifth of the scrape's time: the timeout covers it,
+// too, and one batch that hangs must not cost the others their delivery.
+func forReading(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)*4/5)
 }
 
 func (s *lagScraper) readAll(ctx context.Context, now time.Time) []outcome {

@@ -154,6 +154,24 @@ func TestOneFailedBatchDoesNotSpoilTheRest(t *testing.T) {
 	assert.Equal(t, []string{"i00/a"}, keys(h.received()))
 }
 
+func TestABatchThatHangsLeavesTimeToDeliverTheRest(t *testing.T) {
+	h := newHarness(t, minimalYAML+"metrics: {kafka.consumer.topic.message_accumulation: {enabled: true}}")
+	h.cms.publish(point("a", at(1), 1))
+	h.cms.setFail(func(ctx context.Context, q cms.Query) error {
+		if q.MetricName == cms.MetricAccumulation {
+			return nil
+		}
+		<-ctx.Done()
+		return &cms.Error{Kind: cms.KindNetwork, Err: ctx.Err()}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	md, err := h.scraper.scrape(ctx)
+	assert.True(t, scrapererror.IsPartialScrapeError(err))
+	assert.Equal(t, 1, md.DataPointCount())
+	assert.NoError(t, ctx.Err(), "the next consumer still has time")
+}
+
 func keys(m map[string][]sample) []string {
 	var out []string
 	for k := range m {
