@@ -165,12 +165,12 @@ type outcome struct {
 }
 
 func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	ctx, cancel := forReading(ctx)
+	reading, cancel := forReading(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
+	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // shutdown ends what scraperhelper's context does not
 
 	now := s.now().Truncate(time.Millisecond)
-	outcomes := s.readAll(ctx, now)
+	outcomes := s.readAll(reading, now)
 	if s.ctx.Err() != nil {
 		return pmetric.NewMetrics(), s.ctx.Err()
 	}

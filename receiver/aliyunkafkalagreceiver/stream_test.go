@@ -42,12 +42,12 @@ func liveStream(watermarks map[string]int64) *stream {
 	return s
 }
 
-// emitted is what a delivery has of a group, an end as the value NaN.
-func emitted(d *delivery, group string) []sample {
+// emitted is what a delivery has of group a, an end as the value NaN.
+func emitted(d *delivery) []sample {
 	var out []sample
 	for i := range d.series {
 		sd := &d.series[i]
-		if sd.key.consumerGroup != group {
+		if sd.key.consumerGroup != "a" {
 			continue
 		}
 		out = append(out, sd.samples...)
@@ -207,7 +207,7 @@ func TestStreamAccept(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := tt.stream.accept(tt.points, !tt.cut, testNow)
-			assertSamples(t, tt.want, emitted(d, "a"))
+			assertSamples(t, tt.want, emitted(d))
 			if tt.dropped == nil {
 				tt.dropped = map[dropReason]int64{}
 			}
@@ -218,8 +218,8 @@ func TestStreamAccept(t *testing.T) {
 
 func TestStreamForgetsOnlyWhatWasAccepted(t *testing.T) {
 	s := liveStream(map[string]int64{"a": at(5)})
-	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow), "a"))
-	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow), "a"))
+	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow)))
+	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow)))
 	s.accept(nil, true, testNow).commit()
 	assert.Empty(t, s.series)
 	assert.Empty(t, s.accept(nil, true, testNow).series, "the end is said once")
@@ -228,12 +228,12 @@ func TestStreamForgetsOnlyWhatWasAccepted(t *testing.T) {
 func TestStreamRepeatsWhatWasRefused(t *testing.T) {
 	s := newStream(cms.MetricAccumulation, nil, testLimits())
 	first := []cms.Point{point("a", at(2), 1), point("a", at(1), 2)}
-	assertSamples(t, []sample{{at(1), 2}}, emitted(s.accept(first, true, testNow), "a"))
+	assertSamples(t, []sample{{at(1), 2}}, emitted(s.accept(first, true, testNow)))
 
 	later := testNow.Add(time.Minute)
 	assert.Equal(t, at(1)-1, s.window(later).start.UnixMilli())
 	d := s.accept(append(first, point("a", at(0), 3)), true, later)
-	assertSamples(t, []sample{{at(1), 2}, {at(0), 3}}, emitted(d, "a"))
+	assertSamples(t, []sample{{at(1), 2}, {at(0), 3}}, emitted(d))
 	d.commit()
 	assert.Equal(t, at(0), s.window(later).start.UnixMilli())
 }
@@ -253,7 +253,7 @@ func TestSeriesComesBackAfterItsEnd(t *testing.T) {
 	// The window still reaches behind the end of a: the old point must not come again.
 	later := testNow.Add(time.Minute)
 	d := s.accept([]cms.Point{point("a", at(5), 1), point("a", at(0), 2)}, true, later)
-	assertSamples(t, []sample{{at(0), 2}}, emitted(d, "a"))
+	assertSamples(t, []sample{{at(0), 2}}, emitted(d))
 }
 
 func TestSweepIsDueOnceALookback(t *testing.T) {

@@ -153,13 +153,12 @@ func TestSourceEndsWithTheContext(t *testing.T) {
 	require.ErrorContains(t, err, "waiting for credentials of type credentials_uri")
 
 	var wg sync.WaitGroup
-	wg.Go(func() { // the fetch goes on for others
-		cred, err := s.get(t.Context())
-		assert.NoError(t, err)
-		assert.Equal(t, key("a"), cred)
-	})
+	var cred *providers.Credentials
+	wg.Go(func() { cred, err = s.get(t.Context()) }) // the fetch goes on for others
 	close(release)
 	wg.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, key("a"), cred)
 }
 
 // TestSourceConcurrently is for the race detector: sessions that are never good for long, refused now and then.

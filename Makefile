@@ -1,0 +1,136 @@
+# Everything is built from pinned versions: the collector into dist/, the tools into .tools/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+GO ?= go
+COLLECTOR := dist/otelcol-aliyunkafkalag
+
+export PATH := $(CURDIR)/.tools:$(PATH)
+export GOWORK := off
+
+# Static, and without VCS stamping the same in any checkout.
+go_build = CGO_ENABLED=0 $(GO) build
+BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w'
+
+# $(call go_sources,folders) is what a binary is built from. Tests are not.
+go_sources = go.mod go.sum $(shell find $(1) -type f -not -name '*_test.go' -not -path '*/testdata/*')
+
+##@ Use
+
+.PHONY: build
+build: $(COLLECTOR) ## Build the collector, dist/otelcol-aliyunkafkalag
+
+.PHONY: demo
+demo: $(COLLECTOR) dist/demo ## Show a live table of a simulated rush hour; DEMO_SECONDS=60 ends it by itself
+	@exec dist/demo -simulate -collector $(COLLECTOR) -config collector-config/demo.yaml -log dist/demo.log
+
+.PHONY: run
+run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=cn-hangzhou make run
+	@exec dist/demo -collector $(COLLECTOR) -config collector-config/prometheus-scrape.yaml -log dist/run.log
+
+##@ Develop
+
+.PHONY: test
+test: export OTELCOL_BINARY := $(CURDIR)/$(COLLECTOR)
+test: export CMSSIM_BINARY := $(CURDIR)/dist/cmssim
+test: export PROMETHEUS_BINARY := $(CURDIR)/.tools/prometheus
+test: export PROMTOOL_BINARY := $(CURDIR)/.tools/promtool
+test: check-cc check-versions validate dist/cmssim .tools/gotestsum .tools/prometheus .tools/promtool ## Run all tests; the last line sums up
+	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --raw-command -- $(SHELL) -c ' \
+		status=0; \
+		$(GO) test -json -race ./... || status=1; \
+		$(GO) test -C test -json -race -count 1 -timeout 20m ./... || status=1; \
+		exit $$status'
+
+.PHONY: lint
+lint: .tools/golangci-lint ## Lint all modules
+	golangci-lint run ./...
+	cd test && golangci-lint run ./...
+
+.PHONY: fmt
+fmt: .tools/golangci-lint ## Format all modules
+	golangci-lint fmt ./...
+	cd test && golangci-lint fmt ./...
+
+.PHONY: generate
+generate: .tools/mdatagen ## Generate metrics, telemetry and their documentation from metadata.yaml
+	$(GO) generate ./...
+
+GENERATED := ':(glob)receiver/**/generated_*' ':(glob)receiver/*/internal/metadata*/**' \
+	':(glob)receiver/*/documentation.md' ':(glob)receiver/*/README.md'
+
+.PHONY: check-generated
+check-generated: generate ## Fail if generated files are not what `make generate` makes
+	@git diff --exit-code -- $(GENERATED) && test -z "$$(git ls-files --others --exclude-standard -- $(GENERATED))" || \
+		{ git status --short -- $(GENERATED); echo 'Generated files differ: commit what make generate made.' >&2; exit 1; }
+
+.PHONY: check-versions
+check-versions: ## Fail if the versions of the collector are out of step
+	@$(GO) test -count 1 ./internal/versions
+
+.PHONY: validate
+validate: $(COLLECTOR) ## Validate every file in collector-config/
+	@for config in collector-config/*.yaml; do \
+		REGION=cn-hangzhou CMS_ENDPOINT=http://127.0.0.1:1 \
+		ALIBABA_CLOUD_ACCESS_KEY_ID=dummy ALIBABA_CLOUD_ACCESS_KEY_SECRET=dummy \
+		$(COLLECTOR) validate --config "$$config" || { echo "$$config is not valid" >&2; exit 1; }; \
+	done
+
+.PHONY: tidy
+tidy: ## Tidy every module
+	@find . -name go.mod -not -path './dist/*' | while read -r mod; do echo "$$mod"; $(GO) -C "$${mod%/*}" mod tidy; done
+
+.PHONY: clean
+clean: ## Remove what was built: dist/ and .tools/
+	rm -rf dist .tools
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+.PHONY: check-cc
+check-cc:
+	@command -v "$$($(GO) env CC)" >/dev/null || \
+		{ echo 'The race detector needs a C compiler, on Debian: apt-get install gcc libc6-dev' >&2; exit 1; }
+
+# The builder writes the collector's main package, a module like any other.
+dist/src/go.sum: builder-config.yaml go.mod go.sum .tools/builder
+	mkdir -p dist
+	builder --config builder-config.yaml --skip-compilation --skip-strict-versioning=false
+	@touch $@
+
+$(COLLECTOR): dist/src/go.sum $(call go_sources,receiver)
+	$(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$@ .
+	@touch $@
+
+dist/cmssim: $(call go_sources,cmd/cmssim internal/cmssim)
+	$(go_build) $(BUILD_FLAGS) -o $@ ./cmd/cmssim
+	@touch $@
+
+dist/demo: $(call go_sources,internal/demo internal/cmssim)
+	$(go_build) $(BUILD_FLAGS) -o $@ ./internal/demo
+	@touch $@
+
+# The folders under internal/tools are modules of their own, since their dependencies do not agree.
+
+.tools/builder: package := go.opentelemetry.io/collector/cmd/builder
+.tools/mdatagen: package := go.opentelemetry.io/collector/cmd/mdatagen
+.tools/gotestsum: package := gotest.tools/gotestsum
+.tools/builder .tools/mdatagen .tools/gotestsum: internal/tools/go.mod internal/tools/go.sum
+	$(go_build) -C internal/tools $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
+	@touch $@
+
+.tools/golangci-lint: internal/tools/golangci-lint/go.mod internal/tools/golangci-lint/go.sum
+	$(go_build) -C internal/tools/golangci-lint $(BUILD_FLAGS) -o $(CURDIR)/$@ tool
+	@touch $@
+
+# Without service discovery, which brings the SDKs of all clouds along.
+.tools/prometheus: package := github.com/prometheus/prometheus/cmd/prometheus
+.tools/promtool: package := github.com/prometheus/prometheus/cmd/promtool
+.tools/prometheus .tools/promtool: internal/tools/prometheus/go.mod internal/tools/prometheus/go.sum
+	$(go_build) -C internal/tools/prometheus -tags remove_all_sd -trimpath \
+		-ldflags '-s -w -X github.com/prometheus/common/version.Version=3.11.0' -o $(CURDIR)/$@ $(package)
+	@touch $@

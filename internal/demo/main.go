@@ -1,0 +1,73 @@
+// Command demo runs the collector and shows the lag it serves as a live table: of a simulated
+// CloudMonitor with -simulate, of the account in the environment without.
+//
+// It ends with SIGINT or SIGTERM, or after DEMO_SECONDS, and takes the collector with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// SIGPIPE, too: `make demo | head` has to end the collector.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	opts, err := parseOptions(os.Args[1:], os.Getenv)
+	if err == nil {
+		err = run(ctx, opts, os.Stdout)
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	simulate  bool
+	collector string        // the collector's binary
+	config    string        // its configuration
+	log       string        // where its log goes
+	limit     time.Duration // 0: no limit
+}
+
+// parseOptions reads flags and environment. Its error names everything that is missing.
+func parseOptions(args []string, getenv func(string) string) (options, error) {
+	var opts options
+	flags := flag.NewFlagSet("demo", flag.ExitOnError)
+	flags.BoolVar(&opts.simulate, "simulate", false, "simulate CloudMonitor")
+	flags.StringVar(&opts.collector, "collector", "dist/otelcol-aliyunkafkalag", "binary of the collector")
+	flags.StringVar(&opts.config, "config", "collector-config/demo.yaml", "configuration of the collector")
+	flags.StringVar(&opts.log, "log", "dist/demo.log", "file for the collector's log")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+
+	var errs []error
+	if text := getenv("DEMO_SECONDS"); text != "" {
+		seconds, err := strconv.ParseUint(text, 10, 31)
+		if err != nil || seconds == 0 {
+			errs = append(errs, fmt.Errorf("DEMO_SECONDS must be a whole number of seconds above 0, not %q", text))
+		}
+		opts.limit = time.Duration(seconds) * time.Second
+	}
+	if !opts.simulate {
+		for _, needed := range []struct{ key, example string }{
+			{"REGION", "REGION=cn-hangzhou make run"},
+			{"ALIBABA_CLOUD_ACCESS_KEY_ID", "export ALIBABA_CLOUD_ACCESS_KEY_ID=…"},
+			{"ALIBABA_CLOUD_ACCESS_KEY_SECRET", "export ALIBABA_CLOUD_ACCESS_KEY_SECRET=…"},
+		} {
+			if getenv(needed.key) == "" {
+				errs = append(errs, fmt.Errorf("%s is not set: %s (or try `make demo`, which needs no account)", needed.key, needed.example))
+			}
+		}
+	}
+	return opts, errors.Join(errs...)
+}

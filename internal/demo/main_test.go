@@ -1,0 +1,44 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseOptions(t *testing.T) {
+	account := map[string]string{
+		"REGION":                          "cn-hangzhou",
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     "id",
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret",
+	}
+	for name, tt := range map[string]struct {
+		args  []string
+		env   map[string]string
+		limit time.Duration
+		errs  []string
+	}{
+		"simulation needs no account": {args: []string{"-simulate"}},
+		"limit":                       {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "60"}, limit: time.Minute},
+		"zero":                        {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "0"}, errs: []string{`DEMO_SECONDS must be`}},
+		"no number":                   {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "1m"}, errs: []string{`not "1m"`}},
+		"account":                     {env: account},
+		"everything that is missing is named": {
+			errs: []string{"REGION", "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts, err := parseOptions(tt.args, func(key string) string { return tt.env[key] })
+			if tt.errs == nil {
+				require.NoError(t, err)
+				assert.Equal(t, tt.limit, opts.limit)
+				return
+			}
+			for _, text := range tt.errs {
+				require.ErrorContains(t, err, text)
+			}
+		})
+	}
+}

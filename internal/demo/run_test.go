@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// fakeCollector makes the test binary behave as a collector: it serves, or it dies.
+const fakeCollector = "FAKE_COLLECTOR"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(fakeCollector) {
+	case "serve":
+		serveLikeCollector()
+	case "die":
+		fmt.Fprintln(os.Stderr, "region: must be set")
+		os.Exit(1)
+	default:
+		goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+			http.DefaultClient.CloseIdleConnections()
+			os.Exit(code)
+		}))
+	}
+}
+
+func serveLikeCollector() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	page := func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "%s{consumer_group=\"orders\",instance_id=\"alikafka_a\"} 12 %d\n", metric, time.Now().UnixMilli())
+	}
+	for _, key := range []string{"METRICS_ENDPOINT", "HEALTH_CHECK_ENDPOINT"} {
+		server := &http.Server{Addr: os.Getenv(key), Handler: http.HandlerFunc(page), ReadHeaderTimeout: time.Minute}
+		go func() { _ = server.ListenAndServe() }()
+	}
+	<-ctx.Done()
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	t.Setenv(fakeCollector, "serve")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer out.Close()
+
+	opts := testOptions(t)
+	ended := make(chan error, 1)
+	go func() {
+		defer write.Close()
+		ended <- run(ctx, opts, write)
+	}()
+	var url string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if _, after, ok := strings.Cut(lines.Text(), "http://"); ok {
+			url = "http://" + after
+		}
+		if strings.HasPrefix(lines.Text(), "orders ") {
+			cancel()
+		}
+	}
+	require.NoError(t, <-ended)
+	require.Contains(t, url, "/metrics")
+	_, err = fetch(t.Context(), url)
+	assert.Error(t, err, "the collector is gone")
+}
+
+func TestRunEndsAtItsLimit(t *testing.T) {
+	t.Setenv(fakeCollector, "serve")
+	opts := testOptions(t)
+	opts.limit = time.Millisecond
+	require.NoError(t, run(t.Context(), opts, discard(t)))
+}
+
+func TestRunFailsWithTheCollector(t *testing.T) {
+	t.Setenv(fakeCollector, "die")
+	opts := testOptions(t)
+	err := run(t.Context(), opts, discard(t))
+	require.ErrorContains(t, err, "the collector stopped")
+	require.ErrorContains(t, err, "region: must be set")
+	require.ErrorContains(t, err, opts.log)
+}
+
+func TestRunFailsWithoutCollector(t *testing.T) {
+	opts := testOptions(t)
+	opts.collector = filepath.Join(t.TempDir(), "missing")
+	require.ErrorContains(t, run(t.Context(), opts, discard(t)), "does not start")
+}
+
+func testOptions(t *testing.T) options {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	return options{simulate: true, collector: self, log: filepath.Join(t.TempDir(), "collector.log")}
+}
+
+func discard(t *testing.T) *os.File {
+	t.Helper()
+	out, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = out.Close() })
+	return out
+}

@@ -1,0 +1,124 @@
+// Package versions checks that the versions of the collector move together: those the
+// distribution is built from, those the receiver is built against, and those of the tools.
+package versions
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+const root = "../../"
+
+// requirement is a module of the collector, and the file that asks for it.
+type requirement struct {
+	file, module, version string
+}
+
+func TestCollectorVersionsAreInStep(t *testing.T) {
+	requirements := builderConfig(t, "builder-config.yaml")
+	for _, file := range []string{"go.mod", "internal/tools/go.mod"} {
+		requirements = append(requirements, goMod(t, file)...)
+	}
+	for _, odd := range outOfStep(requirements) {
+		t.Error(odd)
+	}
+}
+
+func TestOutOfStep(t *testing.T) {
+	in := []requirement{
+		{"go.mod", "stable/a", "v1.67.0"},
+		{"go.mod", "beta/a", "v0.161.0"},
+		{"go.mod", "beta/b", "v0.161.0"},
+		{"builder-config.yaml", "stable/b", "v1.67.0"},
+	}
+	assert.Empty(t, outOfStep(in))
+	assert.Equal(t,
+		[]string{"internal/tools/go.mod: beta/builder is at v0.162.0, the others are at v0.161.0"},
+		outOfStep(append(in, requirement{"internal/tools/go.mod", "beta/builder", "v0.162.0"})))
+}
+
+// outOfStep names the requirements whose version is not the one that most have. The
+// collector has two lines of versions, v0 and v1.
+func outOfStep(requirements []requirement) []string {
+	lines := map[string][]requirement{}
+	for _, r := range requirements {
+		major, _, _ := strings.Cut(r.version, ".")
+		lines[major] = append(lines[major], r)
+	}
+	var odd []string
+	for _, major := range slices.Sorted(maps.Keys(lines)) {
+		usual := usualVersion(lines[major])
+		for _, r := range lines[major] {
+			if r.version != usual {
+				odd = append(odd, fmt.Sprintf("%s: %s is at %s, the others are at %s", r.file, r.module, r.version, usual))
+			}
+		}
+	}
+	return odd
+}
+
+func usualVersion(requirements []requirement) string {
+	count := map[string]int{}
+	for _, r := range requirements {
+		count[r.version]++
+	}
+	return slices.MaxFunc(slices.Sorted(maps.Keys(count)), func(a, b string) int { return count[a] - count[b] })
+}
+
+// builderConfig reads the components of a manifest of the OpenTelemetry Collector Builder.
+func builderConfig(t *testing.T, file string) []requirement {
+	type component struct {
+		GoMod string `yaml:"gomod"`
+	}
+	var config struct {
+		Receivers, Processors, Exporters, Connectors, Extensions, Providers, Converters []component
+		Telemetry                                                                       component
+	}
+	content, err := os.ReadFile(root + file)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(content, &config))
+
+	var requirements []requirement
+	for _, c := range slices.Concat(config.Receivers, config.Processors, config.Exporters, config.Connectors,
+		config.Extensions, config.Providers, config.Converters, []component{config.Telemetry}) {
+		module, version, _ := strings.Cut(c.GoMod, " ")
+		requirements = append(requirements, requirement{file, module, version})
+	}
+	return ofCollector(t, requirements)
+}
+
+// goMod reads what a go.mod requires.
+func goMod(t *testing.T, file string) []requirement {
+	output, err := exec.CommandContext(t.Context(), "go", "mod", "edit", "-json", root+file).Output()
+	require.NoError(t, err)
+	var mod struct {
+		Require []struct{ Path, Version string }
+	}
+	require.NoError(t, json.Unmarshal(output, &mod))
+
+	var requirements []requirement
+	for _, r := range mod.Require {
+		requirements = append(requirements, requirement{file, r.Path, r.Version})
+	}
+	return ofCollector(t, requirements)
+}
+
+// ofCollector keeps the modules that are released together with the collector.
+func ofCollector(t *testing.T, requirements []requirement) []requirement {
+	kept := slices.DeleteFunc(requirements, func(r requirement) bool {
+		return !strings.HasPrefix(r.module, "go.opentelemetry.io/collector/") &&
+			!strings.HasPrefix(r.module, "github.com/open-telemetry/opentelemetry-collector-contrib/")
+	})
+	require.NotEmpty(t, kept)
+	return kept
+}
