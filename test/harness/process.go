@@ -34,7 +34,7 @@ type Process struct {
 // Start starts a program with the environment and, beside it, the given variables.
 func Start(t testing.TB, binary string, env []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.CommandContext(t.Context(), binary, args...), done: make(chan struct{})} //nolint:gosec // the test's own binaries
+	p := &Process{t: t, cmd: exec.CommandContext(t.Context(), binary, args...), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	// The context of a test ends before its cleanups run: ask first, so that Stop can wait.
