@@ -18,6 +18,14 @@ func run(ctx context.Context, opts options, out *os.File) error {
 		ctx, cancel = context.WithTimeout(ctx, opts.limit)
 		defer cancel()
 	}
+	err := watch(ctx, opts, out)
+	if ctx.Err() != nil { // the end was asked for, whatever it interrupted
+		return nil
+	}
+	return err
+}
+
+func watch(ctx context.Context, opts options, out *os.File) error {
 	var env []string
 	if opts.simulate {
 		sim, err := startSimulator(ctx)
