@@ -37,13 +37,19 @@ run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=c
 test: export OTELCOL_BINARY := $(CURDIR)/$(COLLECTOR)
 test: export CMSSIM_BINARY := $(CURDIR)/dist/cmssim
 test: export PROMETHEUS_BINARY := $(CURDIR)/.tools/prometheus
-test: export PROMTOOL_BINARY := $(CURDIR)/.tools/promtool
-test: check-cc check-versions validate dist/cmssim .tools/gotestsum .tools/prometheus .tools/promtool ## Run all tests; the last line sums up
+test: check-cc check-versions validate check-rules dist/cmssim .tools/gotestsum .tools/prometheus ## Run all tests but e2e; the last line sums up
 	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --raw-command -- $(SHELL) -c ' \
 		status=0; \
 		$(GO) test -json -race ./... || status=1; \
-		$(GO) test -C test -json -race -count 1 -timeout 20m ./... || status=1; \
+		$(GO) test -C test -json -race -count 1 -timeout 20m ./blackbox ./pipeline || status=1; \
 		exit $$status'
+
+CHAIN := etcd kube-apiserver kube-controller-manager kubectl prometheus-adapter alertmanager
+
+.PHONY: e2e
+e2e: $(COLLECTOR) .tools/gotestsum .tools/prometheus $(CHAIN:%=.tools/%) ## Run deploy/ on a real API server, HPA controller, Prometheus, adapter and Alertmanager
+	@gotestsum --format testname --hide-summary skipped --raw-command -- \
+		$(GO) test -C test -json -count 1 -timeout 30m ./e2e
 
 .PHONY: lint
 lint: .tools/golangci-lint ## Lint all modules
@@ -78,6 +84,11 @@ validate: $(COLLECTOR) ## Validate every file in collector-config/
 		ALIBABA_CLOUD_ACCESS_KEY_ID=dummy ALIBABA_CLOUD_ACCESS_KEY_SECRET=dummy \
 		$(COLLECTOR) validate --config "$$config" || { echo "$$config is not valid" >&2; exit 1; }; \
 	done
+
+.PHONY: check-rules
+check-rules: .tools/promtool ## Check and test the rules in deploy/prometheus/
+	@promtool check rules deploy/prometheus/*.rules.yaml >/dev/null
+	@promtool test rules deploy/prometheus/tests/*.yaml >/dev/null || promtool test rules deploy/prometheus/tests/*.yaml
 
 .PHONY: tidy
 tidy: ## Tidy every module
@@ -133,4 +144,30 @@ dist/demo: $(call go_sources,internal/demo internal/cmssim)
 .tools/prometheus .tools/promtool: internal/tools/prometheus/go.mod internal/tools/prometheus/go.sum
 	$(go_build) -C internal/tools/prometheus -tags remove_all_sd -trimpath \
 		-ldflags '-s -w -X github.com/prometheus/common/version.Version=3.11.0' -o $(CURDIR)/$@ $(package)
+	@touch $@
+
+.tools/etcd: package := go.etcd.io/etcd/server/v3
+.tools/prometheus-adapter: package := sigs.k8s.io/prometheus-adapter/cmd/adapter
+.tools/etcd .tools/prometheus-adapter: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
+	$(go_build) -C internal/tools/$* $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
+	@touch $@
+
+# Clients compare versions, which a build from the module does not know.
+KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes ||p' internal/tools/kubernetes/go.mod)
+kubernetes_version := -X k8s.io/component-base/version
+.tools/kube-apiserver .tools/kube-controller-manager .tools/kubectl: .tools/%: internal/tools/kubernetes/go.mod internal/tools/kubernetes/go.sum
+	$(go_build) -C internal/tools/kubernetes -trimpath -ldflags '-s -w \
+		$(kubernetes_version).gitVersion=$(KUBERNETES) $(kubernetes_version).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES:v%=%))) \
+		$(kubernetes_version).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) $(kubernetes_version).gitTreeState=clean' \
+		-o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$*
+	@touch $@
+
+# The published module lacks the web pages that it embeds, so it is built from a copy with an empty one.
+ALERTMANAGER := v0.34.0
+.tools/alertmanager: Makefile
+	rm -rf .tools/src/alertmanager && mkdir -p .tools/src
+	cp -r "$$($(GO) mod download -json github.com/prometheus/alertmanager@$(ALERTMANAGER) | sed -n 's|.*"Dir": "\(.*\)",|\1|p')" .tools/src/alertmanager
+	chmod -R u+w .tools/src/alertmanager
+	mkdir -p .tools/src/alertmanager/ui/app/dist && touch .tools/src/alertmanager/ui/app/dist/index.html
+	$(go_build) -C .tools/src/alertmanager $(BUILD_FLAGS) -o $(CURDIR)/$@ ./cmd/alertmanager
 	@touch $@

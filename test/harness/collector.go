@@ -83,15 +83,15 @@ func StartCollector(t testing.TB, cms *CMS, config, overrides string, env ...str
 	health, telemetry := FreeAddress(t), FreeAddress(t)
 	_, port, err := net.SplitHostPort(telemetry)
 	require.NoError(t, err)
-	env = append(env,
+	env = append([]string{
 		"REGION=cn-hangzhou",
 		"CMS_ENDPOINT="+cms.URL,
 		"HEALTH_CHECK_ENDPOINT="+health,
 		"TELEMETRY_HOST=127.0.0.1",
 		"TELEMETRY_PORT="+port,
 		"ALIBABA_CLOUD_ACCESS_KEY_ID="+cmssim.DefaultAccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET="+cmssim.DefaultAccessKeySecret,
-	)
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.DefaultAccessKeySecret,
+	}, env...)
 	c := &Collector{TelemetryURL: "http://" + telemetry + "/metrics", healthURL: "http://" + health}
 	c.Process = Start(t, CollectorBinary(t), env,
 		"--config="+Config(config),

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
+)
+
+// consumer is a Deployment with an autoscaler made of a shipped manifest.
+type consumer struct {
+	name            string
+	instance, group string
+	replicas        int
+	hpa             string // file in deploy/hpa
+	patch           string // file in deploy/hpa, if any
+}
+
+const deployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %[1]s}
+spec:
+  replicas: %[2]d
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec: {containers: [{name: consumer, image: consumer}]}
+`
+
+// run creates the Deployments and then their autoscalers.
+func (r *rig) run(consumers ...consumer) {
+	r.t.Helper()
+	var deployments, autoscalers []string
+	for _, c := range consumers {
+		deployments = append(deployments, fmt.Sprintf(deployment, c.name, c.replicas))
+		autoscalers = append(autoscalers, c.autoscaler(r))
+	}
+	r.Apply(strings.Join(deployments, "---"))
+	harness.Eventually(r.t, func() bool {
+		for _, c := range consumers {
+			if r.replicas()[c.name].status != c.replicas {
+				return false
+			}
+		}
+		return true
+	}, "all replicas exist")
+	r.Apply(strings.Join(autoscalers, "---\n"))
+}
+
+// remove deletes the autoscalers and then the Deployments.
+func (r *rig) remove(consumers ...consumer) {
+	r.t.Helper()
+	names := []string{}
+	for _, c := range consumers {
+		names = append(names, c.name)
+	}
+	r.Kubectl(append([]string{"delete", "hpa", "--wait=true"}, names...)...)
+	r.Kubectl(append([]string{"delete", "deployment", "--wait=true"}, names...)...)
+}
+
+// autoscaler is the shipped manifest for the consumer, without the waiting times.
+func (c consumer) autoscaler(r *rig) string {
+	r.t.Helper()
+	text := strings.NewReplacer(
+		"docking-analog-consumer", c.name,
+		"instance_id: "+instance, "instance_id: "+c.instance,
+		"cust_docking_analog", c.group,
+	).Replace(read(r.t, deployFile("hpa", c.hpa)))
+	var manifest map[string]any
+	require.NoError(r.t, yaml.Unmarshal([]byte(text), &manifest))
+	behavior := map[string]any{}
+	if c.patch != "" {
+		var patch struct {
+			Spec struct{ Behavior map[string]any }
+		}
+		require.NoError(r.t, yaml.Unmarshal([]byte(read(r.t, deployFile("hpa", c.patch))), &patch))
+		behavior = patch.Spec.Behavior
+	}
+	for _, direction := range []string{"scaleUp", "scaleDown"} {
+		rules, ok := behavior[direction].(map[string]any)
+		if !ok {
+			rules = map[string]any{}
+		}
+		rules["stabilizationWindowSeconds"] = 0
+		rules["policies"] = []any{map[string]any{"type": "Pods", "value": 10, "periodSeconds": 1}}
+		behavior[direction] = rules
+	}
+	manifest["spec"].(map[string]any)["behavior"] = behavior
+	out, err := yaml.Marshal(manifest)
+	require.NoError(r.t, err)
+	return string(out)
+}
+
+type replicaCount struct{ spec, status int }
+
+// replicas are the replicas of all Deployments.
+func (r *rig) replicas() map[string]replicaCount {
+	r.t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Spec     struct{ Replicas int }
+			Status   struct{ Replicas int }
+		}
+	}
+	r.get(&list, "deployments")
+	counts := map[string]replicaCount{}
+	for _, d := range list.Items {
+		counts[d.Metadata.Name] = replicaCount{d.Spec.Replicas, d.Status.Replicas}
+	}
+	return counts
+}
+
+type autoscalerState struct {
+	metrics int
+	reason  string // of the condition ScalingActive
+	active  string
+}
+
+func (r *rig) autoscalers() map[string]autoscalerState {
+	r.t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Status   struct {
+				CurrentMetrics []any
+				Conditions     []struct{ Type, Status, Reason string }
+			}
+		}
+	}
+	r.get(&list, "hpa")
+	states := map[string]autoscalerState{}
+	for _, hpa := range list.Items {
+		state := autoscalerState{metrics: len(hpa.Status.CurrentMetrics)}
+		for _, c := range hpa.Status.Conditions {
+			if c.Type == "ScalingActive" {
+				state.active, state.reason = c.Status, c.Reason
+			}
+		}
+		states[hpa.Metadata.Name] = state
+	}
+	return states
+}
+
+func (r *rig) get(list any, kind string) {
+	r.t.Helper()
+	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", kind, "-o", "json")), list))
+}
+
+// awaitMetrics waits until every autoscaler has read its metric.
+func (r *rig) awaitMetrics(consumers []consumer) {
+	r.t.Helper()
+	harness.Eventually(r.t, func() bool {
+		states := r.autoscalers()
+		for _, c := range consumers {
+			if s := states[c.name]; s.active != "True" || s.metrics == 0 {
+				return false
+			}
+		}
+		return true
+	}, "all autoscalers read their metric")
+}

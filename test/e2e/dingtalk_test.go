@@ -1,0 +1,139 @@
+package e2e
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
+)
+
+// DingTalk's limits for a group robot.
+const (
+	maxMessageBytes  = 20_000
+	maxMessagesAtime = 20 // a minute
+)
+
+// dingTalk stands in for a group robot: it takes what the robot takes, and remembers what
+// was wrong.
+type dingTalk struct {
+	url string
+
+	mu       sync.Mutex
+	messages []dingTalkMessage
+	arrivals []time.Time
+	faults   []string
+}
+
+type dingTalkMessage struct {
+	MsgType  string `json:"msgtype"`
+	Markdown struct{ Title, Text string }
+	At       json.RawMessage
+}
+
+func startDingTalk(t *testing.T) *dingTalk {
+	t.Helper()
+	d := &dingTalk{}
+	d.url = harness.Backend(t, d.receive) + "/robot/send?access_token=test"
+	return d
+}
+
+func (d *dingTalk) receive(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if fault := d.take(r); fault != "" {
+		d.faults = append(d.faults, fault)
+		_, _ = io.WriteString(w, `{"errcode":460101,"errmsg":"`+fault+`"}`)
+		return
+	}
+	_, _ = io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`)
+}
+
+// take checks a message as the robot does, and keeps it.
+func (d *dingTalk) take(r *http.Request) (fault string) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err.Error()
+	}
+	var m dingTalkMessage
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.DisallowUnknownFields()
+	d.arrivals = append(d.arrivals, time.Now())
+	switch err := decoder.Decode(&m); {
+	case err != nil:
+		return "not a message: " + err.Error()
+	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
+		return "Content-Type is " + r.Header.Get("Content-Type")
+	case len(body) > maxMessageBytes:
+		return "message too long"
+	case m.MsgType != "markdown" || m.Markdown.Title == "" || m.Markdown.Text == "":
+		return "no markdown message: " + string(body)
+	case len(d.arrivals) > maxMessagesAtime && time.Since(d.arrivals[len(d.arrivals)-1-maxMessagesAtime]) < time.Minute:
+		return "too many messages"
+	}
+	d.messages = append(d.messages, m)
+	return ""
+}
+
+func (d *dingTalk) received() (messages []dingTalkMessage, faults []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]dingTalkMessage(nil), d.messages...), append([]string(nil), d.faults...)
+}
+
+// startAlertmanager starts Alertmanager on the shipped configuration, quicker, with the
+// robot's URL where the Secret would be.
+func startAlertmanager(t *testing.T, d *dingTalk) (address string) {
+	t.Helper()
+	dir := t.TempDir()
+	urlFile := filepath.Join(dir, "dingtalk-url")
+	require.NoError(t, os.WriteFile(urlFile, []byte(d.url), 0o600))
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "templates"), os.DirFS(deployFile("alertmanager", "templates"))))
+	config := strings.NewReplacer(
+		"/etc/alertmanager/secrets/dingtalk-url", urlFile,
+		"group_wait: 30s", "group_wait: 1s",
+		"group_interval: 5m", "group_interval: 2s",
+	).Replace(read(t, deployFile("alertmanager", "alertmanager.yaml")))
+	file := filepath.Join(dir, "alertmanager.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
+	address = harness.FreeAddress(t)
+	harness.Start(t, harness.Binary(t, "ALERTMANAGER_BINARY", ".tools/alertmanager", "e2e"), nil,
+		"--config.file="+file, "--storage.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address, "--cluster.listen-address=",
+	)
+	harness.Eventually(t, func() bool { return harness.Get(t, "http://"+address+"/-/ready") != "" }, "Alertmanager is ready")
+	return address
+}
+
+// alertReachesDingTalk: a lag over 180,000 becomes, after the two minutes of the rule, a
+// message in Chinese and English that the robot takes.
+func (r *rig) alertReachesDingTalk(d *dingTalk) {
+	r.t.Helper()
+	r.lags.set(instance, "alerting_group", 190_000)
+	defer r.lags.clear()
+	var found dingTalkMessage
+	require.Eventually(r.t, func() bool {
+		messages, _ := d.received()
+		for _, m := range messages {
+			if strings.Contains(m.Markdown.Text, "alerting_group") && strings.Contains(m.Markdown.Title, "KafkaConsumerLagHigh") {
+				found = m
+				return true
+			}
+		}
+		return false
+	}, 4*time.Minute, time.Second, "the message arrives")
+	for _, part := range []string{"alerting_group", instance, "**190000**", "**4**", "消费堆积", "The lag is over", "/d/kafka-consumer-lag?"} {
+		assert.Contains(r.t, found.Markdown.Text, part)
+	}
+	_, faults := d.received()
+	assert.Empty(r.t, faults, "the robot takes every message")
+}

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// manifestsAreValid applies every manifest of deploy/ to the API server, which refuses
+// fields it does not know. Nothing is kept.
+func (r *rig) manifestsAreValid() {
+	r.t.Helper()
+	overlays, err := filepath.Glob(deployFile("kubernetes", "overlays", "*"))
+	require.NoError(r.t, err)
+	require.NotEmpty(r.t, overlays)
+	for _, overlay := range overlays {
+		r.dryRun(filepath.Base(overlay), r.Kubectl("kustomize", overlay))
+	}
+	for _, hpa := range []string{"proportional.yaml", "steps.yaml"} {
+		r.dryRun(hpa, read(r.t, deployFile("hpa", hpa)))
+	}
+}
+
+func (r *rig) dryRun(name, manifest string) {
+	r.t.Helper()
+	file := filepath.Join(r.t.TempDir(), "manifest.yaml")
+	require.NoError(r.t, os.WriteFile(file, []byte(manifest), 0o600))
+	// A dry run of objects in a namespace needs the namespace.
+	r.createNamespaces(manifest)
+	out, err := r.Try("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", file)
+	assert.NoError(r.t, err, "%s: %s", name, out)
+	assert.NotContains(r.t, out, "Warning", name)
+}
+
+func (r *rig) createNamespaces(manifest string) {
+	r.t.Helper()
+	decoder := yaml.NewDecoder(strings.NewReader(manifest))
+	for {
+		var object struct {
+			Metadata struct{ Namespace string }
+		}
+		if decoder.Decode(&object) != nil {
+			return
+		}
+		if ns := object.Metadata.Namespace; ns != "" {
+			r.Apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + ns + "}}")
+		}
+	}
+}
+
+// withoutSelector is the manifest of an autoscaler whose metric has no selector.
+func withoutSelector(t *testing.T, manifest string) string {
+	t.Helper()
+	var hpa map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(manifest), &hpa))
+	for _, metric := range hpa["spec"].(map[string]any)["metrics"].([]any) {
+		delete(metric.(map[string]any)["external"].(map[string]any)["metric"].(map[string]any), "selector")
+	}
+	out, err := yaml.Marshal(hpa)
+	require.NoError(t, err)
+	return string(out)
+}
+
+// makePodsReady says of all pods of a Deployment what a kubelet would.
+func (r *rig) makePodsReady(app string) {
+	r.t.Helper()
+	pods := strings.Fields(r.Kubectl("get", "pods", "-l", "app="+app, "-o", "name"))
+	for _, pod := range pods {
+		_, _ = r.Try("patch", pod, "--subresource=status", "--type=merge", // it may just have been deleted
+			`--patch={"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+	}
+}
