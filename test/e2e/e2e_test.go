@@ -21,23 +21,23 @@ const settled = 5 * time.Second
 func TestChain(t *testing.T) {
 	ding := startDingTalk(t)
 	r := startRig(t, startAlertmanager(t, ding))
-	t.Run("manifests are valid", func(t *testing.T) { r.with(t).manifestsAreValid() })
-	t.Run("proportional", func(t *testing.T) { r.with(t).table("proportional.yaml", "", proportionalTable) })
-	t.Run("proportional with tolerance", func(t *testing.T) { r.with(t).table("proportional.yaml", "tolerance-patch.yaml", toleranceTable) })
-	t.Run("steps", func(t *testing.T) { r.with(t).steps() })
-	t.Run("groups are apart", func(t *testing.T) { r.with(t).groupsAreApart() })
-	t.Run("without a value it holds", func(t *testing.T) { r.with(t).holds() })
-	t.Run("renamed metrics", func(t *testing.T) { r.with(t).renamedMetrics() })
-	t.Run("trouble scales nothing", func(t *testing.T) { r.with(t).troubleScalesNothing() })
-	t.Run("value ratchets", func(t *testing.T) { r.with(t).valueRatchets() })
-	t.Run("alert reaches DingTalk", func(t *testing.T) { r.with(t).alertReachesDingTalk(ding) })
+	t.Run("manifests are valid", func(t *testing.T) { r.forTest(t).manifestsAreValid() })
+	t.Run("proportional", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "", proportionalTable) })
+	t.Run("proportional with tolerance", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "tolerance-patch.yaml", toleranceTable) })
+	t.Run("steps", func(t *testing.T) { r.forTest(t).steps() })
+	t.Run("groups are apart", func(t *testing.T) { r.forTest(t).groupsAreApart() })
+	t.Run("without a value it holds", func(t *testing.T) { r.forTest(t).holds() })
+	t.Run("renamed metrics", func(t *testing.T) { r.forTest(t).renamedMetrics() })
+	t.Run("trouble scales nothing", func(t *testing.T) { r.forTest(t).troubleScalesNothing() })
+	t.Run("value ratchets", func(t *testing.T) { r.forTest(t).valueRatchets() })
+	t.Run("alert reaches DingTalk", func(t *testing.T) { r.forTest(t).alertReachesDingTalk(ding) })
 }
 
-// with is the rig for a subtest.
-func (r *rig) with(t *testing.T) *rig {
+// forTest is the rig for a subtest.
+func (r *rig) forTest(t *testing.T) *rig {
 	sub := *r
 	sub.t = t
-	sub.ControlPlane = r.ControlPlane.With(t)
+	sub.ControlPlane = r.With(t)
 	return &sub
 }
 

@@ -33,7 +33,7 @@ func (r *rig) dryRun(name, manifest string) {
 	// A dry run of objects in a namespace needs the namespace.
 	r.createNamespaces(manifest)
 	out, err := r.Try("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", file)
-	assert.NoError(r.t, err, "%s: %s", name, out)
+	require.NoError(r.t, err, "%s: %s", name, out)
 	assert.NotContains(r.t, out, "Warning", name)
 }
 

@@ -85,11 +85,11 @@ func StartCollector(t testing.TB, cms *CMS, config, overrides string, env ...str
 	require.NoError(t, err)
 	env = append([]string{
 		"REGION=cn-hangzhou",
-		"CMS_ENDPOINT="+cms.URL,
-		"HEALTH_CHECK_ENDPOINT="+health,
+		"CMS_ENDPOINT=" + cms.URL,
+		"HEALTH_CHECK_ENDPOINT=" + health,
 		"TELEMETRY_HOST=127.0.0.1",
-		"TELEMETRY_PORT="+port,
-		"ALIBABA_CLOUD_ACCESS_KEY_ID="+cmssim.DefaultAccessKeyID,
+		"TELEMETRY_PORT=" + port,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + cmssim.DefaultAccessKeyID,
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.DefaultAccessKeySecret,
 	}, env...)
 	c := &Collector{TelemetryURL: "http://" + telemetry + "/metrics", healthURL: "http://" + health}
