@@ -39,7 +39,7 @@ type collector struct {
 
 // startCollector starts the collector with env added to the environment. It ends with ctx.
 func startCollector(ctx context.Context, opts options, env []string) (*collector, error) {
-	addresses, err := freeAddresses(ctx, usualAddress, anyAddress, anyAddress)
+	addresses, err := freeAddresses(ctx, opts.metrics, anyAddress, anyAddress)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func freeAddresses(ctx context.Context, wanted ...string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Only when all are found, or the same one is found again.
+		// Not before all are found, or the same one is found again.
 		defer listener.Close()
 		addresses[i] = listener.Addr().String()
 	}

@@ -35,19 +35,20 @@ type options struct {
 	collector string        // the collector's binary
 	config    string        // its configuration
 	log       string        // where its log goes
+	metrics   string        // where its metrics page goes, if the port is free
 	limit     time.Duration // 0: no limit
 }
 
 // parseOptions reads flags and environment. Its error names everything that is missing.
 func parseOptions(args []string, getenv func(string) string) (options, error) {
-	var opts options
+	opts := options{metrics: usualAddress}
 	flags := flag.NewFlagSet("demo", flag.ExitOnError)
 	flags.BoolVar(&opts.simulate, "simulate", false, "simulate CloudMonitor")
 	flags.StringVar(&opts.collector, "collector", "dist/otelcol-aliyunkafkalag", "binary of the collector")
 	flags.StringVar(&opts.config, "config", "collector-config/demo.yaml", "configuration of the collector")
 	flags.StringVar(&opts.log, "log", "dist/demo.log", "file for the collector's log")
 	if err := flags.Parse(args); err != nil {
-		return options{}, err
+		return opts, err
 	}
 
 	var errs []error

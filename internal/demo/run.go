@@ -46,7 +46,7 @@ func watch(ctx context.Context, opts options, out *os.File) error {
 	if err := col.waitHealthy(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	return show(ctx, col, newScreen(out, col.metricsURL))
+	return show(ctx, col, newScreen(out, col))
 }
 
 // show refreshes the screen until ctx ends or the collector dies.
@@ -74,15 +74,17 @@ type screen struct {
 	out        io.Writer
 	terminal   bool
 	metricsURL string
+	logFile    string
 	trends     trends
 }
 
-func newScreen(out *os.File, metricsURL string) *screen {
+func newScreen(out *os.File, col *collector) *screen {
 	info, err := out.Stat()
 	return &screen{
 		out:        out,
 		terminal:   err == nil && info.Mode()&os.ModeCharDevice != 0,
-		metricsURL: metricsURL,
+		metricsURL: col.metricsURL,
+		logFile:    col.logFile,
 		trends:     trends{},
 	}
 }
@@ -95,12 +97,12 @@ func (s *screen) draw(rows []row, err error, now time.Time) {
 	case err != nil:
 		text += fmt.Sprintf("The metrics page cannot be read: %v\n", err)
 	case len(rows) == 0:
-		text += "No points yet.\n"
+		text += fmt.Sprintf("No points yet, see %s.\n", s.logFile)
 	default:
 		text += table(rows, s.trends.update(rows), now)
 	}
 	if s.terminal {
-		text = clearScreen + text + "\nCtrl-C ends it.\n"
+		text = clearScreen + text + fmt.Sprintf("\nCtrl-C ends it. Log: %s\n", s.logFile)
 	}
 	fmt.Fprint(s.out, text)
 }

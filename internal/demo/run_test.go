@@ -44,7 +44,7 @@ func serveLikeCollector() {
 	}
 	for _, key := range []string{"METRICS_ENDPOINT", "HEALTH_CHECK_ENDPOINT"} {
 		server := &http.Server{Addr: os.Getenv(key), Handler: http.HandlerFunc(page), ReadHeaderTimeout: time.Minute}
-		go func() { _ = server.ListenAndServe() }()
+		go func() { panic(server.ListenAndServe()) }()
 	}
 	<-ctx.Done()
 }
@@ -104,7 +104,7 @@ func testOptions(t *testing.T) options {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	return options{simulate: true, collector: self, log: filepath.Join(t.TempDir(), "collector.log")}
+	return options{simulate: true, collector: self, log: filepath.Join(t.TempDir(), "collector.log"), metrics: anyAddress}
 }
 
 func discard(t *testing.T) *os.File {

@@ -69,7 +69,7 @@ func TestScreen(t *testing.T) {
 	rows := []row{{series{"orders", "alikafka_a"}, 12, noon}}
 	draw := func(terminal bool, rows []row, err error) string {
 		var out strings.Builder
-		s := &screen{out: &out, terminal: terminal, metricsURL: "http://127.0.0.1:9876/metrics", trends: trends{}}
+		s := &screen{out: &out, terminal: terminal, metricsURL: "http://127.0.0.1:9876/metrics", logFile: "dist/demo.log", trends: trends{}}
 		s.draw(rows, err, noon)
 		return out.String()
 	}
@@ -81,6 +81,6 @@ func TestScreen(t *testing.T) {
 	assert.NotContains(t, plain, "\x1b")
 
 	assert.Contains(t, draw(true, rows, nil), "\x1b[2J")
-	assert.Contains(t, draw(false, nil, nil), "No points yet")
+	assert.Contains(t, draw(false, nil, nil), "No points yet, see dist/demo.log")
 	assert.Contains(t, draw(false, nil, errors.New("refused")), "cannot be read: refused")
 }
