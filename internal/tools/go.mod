@@ -53,7 +53,6 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/tools v0.49.0 // indirect
 	gotest.tools/gotestsum v1.13.0 // indirect
-	mvdan.cc/gofumpt v0.12.0 // indirect
 )
 
 // mdatagen v0.161.0 asks for a schemagen release that was never published.
@@ -63,5 +62,4 @@ tool (
 	go.opentelemetry.io/collector/cmd/builder
 	go.opentelemetry.io/collector/cmd/mdatagen
 	gotest.tools/gotestsum
-	mvdan.cc/gofumpt
 )

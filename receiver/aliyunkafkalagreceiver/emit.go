@@ -76,25 +76,34 @@ func resource(mb *metadata.MetricsBuilder, region, account string) pcommon.Resou
 }
 
 // flagEnds turns the end marks into points without a value and with the NoRecordedValue
-// flag, which exporters for Prometheus write as a stale marker.
+// flag, which exporters for Prometheus write as a stale marker. Each becomes a metric of
+// its own, behind the samples: the prometheus exporter ignores what follows such a point
+// in a metric.
 func flagEnds(md pmetric.Metrics) {
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				for _, dp := range m.Gauge().DataPoints().All() {
-					if math.IsNaN(dp.DoubleValue()) {
-						flagEnd(dp)
+			for i := range sm.Metrics().Len() { // not those that are appended
+				m := sm.Metrics().At(i)
+				m.Gauge().DataPoints().RemoveIf(func(dp pmetric.NumberDataPoint) bool {
+					if !math.IsNaN(dp.DoubleValue()) {
+						return false
 					}
-				}
+					appendEnd(sm.Metrics().AppendEmpty(), m, dp)
+					return true
+				})
 			}
+			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m.Gauge().DataPoints().Len() == 0 })
 		}
 	}
 }
 
-func flagEnd(dp pmetric.NumberDataPoint) {
-	end := pmetric.NewNumberDataPoint()
-	dp.Attributes().MoveTo(end.Attributes())
-	end.SetTimestamp(dp.Timestamp())
-	end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
-	end.MoveTo(dp)
+// appendEnd makes end a metric like m with nothing but the end of dp's series.
+func appendEnd(end, m pmetric.Metric, dp pmetric.NumberDataPoint) {
+	end.SetName(m.Name())
+	end.SetDescription(m.Description())
+	end.SetUnit(m.Unit())
+	point := end.SetEmptyGauge().DataPoints().AppendEmpty()
+	dp.Attributes().CopyTo(point.Attributes())
+	point.SetTimestamp(dp.Timestamp())
+	point.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 }

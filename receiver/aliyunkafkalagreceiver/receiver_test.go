@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
@@ -61,6 +63,25 @@ func TestShutdownCancelsCallsUnderWay(t *testing.T) {
 	require.NoError(t, r.Shutdown(t.Context()))
 	assert.Less(t, time.Since(began), time.Second)
 	assert.Zero(t, logs.FilterMessageSnippet("fails").Len(), "a shutdown is no failure")
+}
+
+func TestShutdownCancelsADeliveryThatHangs(t *testing.T) {
+	f := &fakeCMS{now: func() time.Time { return testNow }}
+	f.publish(point("a", at(1), 1))
+	hanging := make(chan struct{})
+	next, err := consumer.NewMetrics(func(ctx context.Context, _ pmetric.Metrics) error {
+		close(hanging)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.NoError(t, err)
+	r, err := newReceiver(configFromYAML(t, minimalYAML+"initial_delay: 0s"), receivertest.NewNopSettings(metadata.Type), next, f.now, f.client)
+	require.NoError(t, err)
+	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
+	<-hanging
+	began := time.Now()
+	require.NoError(t, r.Shutdown(t.Context()))
+	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
 func TestShutdownWithoutStart(t *testing.T) {

@@ -68,6 +68,23 @@ func TestScrapePage(t *testing.T) {
 	}
 }
 
+// TestScrapePageDropsGroupsThatEnd: two groups end at once, a third goes on.
+func TestScrapePageDropsGroupsThatEnd(t *testing.T) {
+	cms := harness.StartCMS(t, cmssim.Scenario{})
+	for _, group := range []string{"ending1", "ending2", "going_on"} {
+		cms.Publish("i", group, time.Now(), 1)
+	}
+	address := harness.FreeAddress(t)
+	harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick+"    stale_after: 15s\n", "METRICS_ENDPOINT="+address)
+	series := func() []string { return lines(harness.Get(t, "http://"+address+"/metrics"), "kafka_") }
+	harness.Eventually(t, func() bool { return len(series()) == 3 }, "all are served")
+	harness.Eventually(t, func() bool {
+		cms.Publish("i", "going_on", time.Now(), 2)
+		return len(series()) == 1
+	}, "those that ended are gone")
+	assert.Equal(t, []string{`kafka_consumer_message_accumulation{consumer_group="going_on",instance_id="i"} 2`}, series())
+}
+
 func Test120InstancesTakeThreeCalls(t *testing.T) {
 	cms := harness.StartCMS(t, cmssim.Scenario{})
 	ids := make([]string, 120)
