@@ -31,6 +31,10 @@ demo: $(COLLECTOR) dist/demo ## Show a live table of a simulated rush hour; DEMO
 run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=cn-hangzhou make run
 	@exec dist/demo -collector $(COLLECTOR) -config collector-config/prometheus-scrape.yaml -log dist/run.log
 
+.PHONY: image
+image: $(COLLECTOR) ## Build the container image with docker
+	docker build -f deploy/docker/Dockerfile -t otelcol-aliyunkafkalag:$$(sed -n 's/^  version: //p' builder-config.yaml) dist
+
 ##@ Develop
 
 .PHONY: test

@@ -34,6 +34,24 @@ func TestCollectorVersionsAreInStep(t *testing.T) {
 	}
 }
 
+// TestProjectVersionIsInStep: what is deployed is the version that builder-config.yaml builds.
+func TestProjectVersionIsInStep(t *testing.T) {
+	var config struct{ Dist struct{ Version string } }
+	content, err := os.ReadFile(root + "builder-config.yaml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(content, &config))
+	require.NotEmpty(t, config.Dist.Version)
+	for file, line := range map[string]string{
+		"deploy/kubernetes/base/kustomization.yaml": "newTag: ",
+		"deploy/helm/values.yaml":                   "tag: ",
+		"CHANGELOG.md":                              "## ",
+	} {
+		content, err := os.ReadFile(root + file)
+		require.NoError(t, err)
+		assert.Contains(t, string(content), line+config.Dist.Version, file)
+	}
+}
+
 func TestOutOfStep(t *testing.T) {
 	in := []requirement{
 		{"go.mod", "stable/a", "v1.67.0"},

@@ -22,6 +22,7 @@ func TestChain(t *testing.T) {
 	ding := startDingTalk(t)
 	r := startRig(t, startAlertmanager(t, ding))
 	t.Run("manifests are valid", func(t *testing.T) { r.forTest(t).manifestsAreValid() })
+	t.Run("dashboard has data", func(t *testing.T) { r.forTest(t).dashboardHasData() })
 	t.Run("proportional", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "", proportionalTable) })
 	t.Run("proportional with tolerance", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "tolerance-patch.yaml", toleranceTable) })
 	t.Run("steps", func(t *testing.T) { r.forTest(t).steps() })
@@ -29,6 +30,7 @@ func TestChain(t *testing.T) {
 	t.Run("without a value it holds", func(t *testing.T) { r.forTest(t).holds() })
 	t.Run("renamed metrics", func(t *testing.T) { r.forTest(t).renamedMetrics() })
 	t.Run("trouble scales nothing", func(t *testing.T) { r.forTest(t).troubleScalesNothing() })
+	t.Run("rush hour", func(t *testing.T) { r.forTest(t).rushHour() })
 	t.Run("value ratchets", func(t *testing.T) { r.forTest(t).valueRatchets() })
 	t.Run("alert reaches DingTalk", func(t *testing.T) { r.forTest(t).alertReachesDingTalk(ding) })
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
 // manifestsAreValid applies every manifest of deploy/ to the API server, which refuses
@@ -51,6 +54,38 @@ func (r *rig) createNamespaces(manifest string) {
 			r.Apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + ns + "}}")
 		}
 	}
+}
+
+// TestAdapterRulesAreTheSame: the values for the chart and the plain configuration.
+func TestAdapterRulesAreTheSame(t *testing.T) {
+	var values struct{ Rules struct{ External []any } }
+	var config struct {
+		ExternalRules []any `yaml:"externalRules"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, deployFile("prometheus-adapter", "values.yaml"))), &values))
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, deployFile("prometheus-adapter", "config.yaml"))), &config))
+	require.NotEmpty(t, config.ExternalRules)
+	assert.Equal(t, config.ExternalRules, values.Rules.External)
+}
+
+// dashboardHasData: every query of the dashboard parses and returns something.
+func (r *rig) dashboardHasData() {
+	r.t.Helper()
+	r.lags.set(instance, "dashboard", 120_000)
+	defer r.lags.clear()
+	var dashboard struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	require.NoError(r.t, json.Unmarshal([]byte(read(r.t, deployFile("grafana", "dashboard.json"))), &dashboard))
+	queries := 0
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			queries++
+			expr := strings.NewReplacer("$instance_id", ".*", "$consumer_group", ".*").Replace(target.Expr)
+			harness.Eventually(r.t, func() bool { return len(r.prometheus.Query(expr)) > 0 }, "%s has data", expr)
+		}
+	}
+	assert.NotZero(r.t, queries)
 }
 
 // withoutSelector is the manifest of an autoscaler whose metric has no selector.
