@@ -48,17 +48,22 @@ test: check-cc check-versions validate check-rules dist/cmssim .tools/gotestsum 
 		$(GO) test -C test -json -race -count 1 -timeout 20m ./blackbox ./pipeline || status=1; \
 		exit $$status'
 
-CHAIN := etcd kube-apiserver kube-controller-manager kubectl prometheus-adapter alertmanager
+CONTROL_PLANE := etcd kube-apiserver kube-controller-manager kubectl
 
 .PHONY: e2e
-e2e: $(COLLECTOR) .tools/gotestsum .tools/prometheus $(CHAIN:%=.tools/%) ## Run deploy/ on a real API server, HPA controller, Prometheus, adapter and Alertmanager
+e2e: $(COLLECTOR) .tools/gotestsum .tools/prometheus $(CONTROL_PLANE:%=.tools/%) .tools/prometheus-adapter .tools/alertmanager ## Run deploy/ on a real API server, HPA controller, Prometheus, adapter and Alertmanager
 	@gotestsum --format testname --hide-summary skipped --raw-command -- \
 		$(GO) test -C test -json -count 1 -timeout 30m ./e2e
+
+.PHONY: e2e-keda
+e2e-keda: $(COLLECTOR) .tools/gotestsum .tools/prometheus $(CONTROL_PLANE:%=.tools/%) .tools/keda-operator .tools/keda-adapter ## Run deploy/keda on KEDA's operator and metrics adapter, which take long to build
+	@gotestsum --format testname --raw-command -- \
+		$(GO) test -C test -json -count 1 -timeout 30m -tags keda -run TestKEDA ./e2e
 
 .PHONY: lint
 lint: .tools/golangci-lint ## Lint all modules
 	golangci-lint run ./...
-	cd test && golangci-lint run ./...
+	cd test && golangci-lint run --build-tags keda ./...
 
 .PHONY: fmt
 fmt: .tools/golangci-lint ## Format all modules
@@ -104,7 +109,7 @@ clean: ## Remove what was built: dist/ and .tools/
 
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 .PHONY: check-cc
 check-cc:
@@ -154,6 +159,10 @@ dist/demo: $(call go_sources,internal/demo internal/cmssim)
 .tools/prometheus-adapter: package := sigs.k8s.io/prometheus-adapter/cmd/adapter
 .tools/etcd .tools/prometheus-adapter: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
 	$(go_build) -C internal/tools/$* $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
+	@touch $@
+
+.tools/keda-operator .tools/keda-adapter: .tools/keda-%: internal/tools/keda/go.mod internal/tools/keda/go.sum
+	$(go_build) -C internal/tools/keda $(BUILD_FLAGS) -o $(CURDIR)/$@ github.com/kedacore/keda/v2/cmd/$*
 	@touch $@
 
 # Clients compare versions, which a build from the module does not know.

@@ -27,7 +27,7 @@ func (c *committer) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) erro
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.scraper.ctx, func() { time.AfterFunc(shutdownGrace, cancel) })()
+	defer context.AfterFunc(c.scraper.ctx, func() { time.AfterFunc(shutdownGrace, cancel) })() //nolint:contextcheck // shutdown ends what scraperhelper's context does not
 
 	err := c.Metrics.ConsumeMetrics(ctx, md)
 	c.scraper.settle(ctx, err)

@@ -80,7 +80,7 @@ func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	above.Draw(rows[0][0])
 	below.Draw(rows[1][0])
 
-	require.NoError(r.t, os.MkdirAll(filepath.Dir(chartFile()), 0o755))
+	require.NoError(r.t, os.MkdirAll(filepath.Dir(chartFile()), 0o750))
 	file, err := os.Create(chartFile())
 	require.NoError(r.t, err)
 	_, err = canvas.WriteTo(file)
