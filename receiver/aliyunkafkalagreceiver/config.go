@@ -3,6 +3,7 @@ package aliyunkafkalagreceiver
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/filter"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
@@ -34,6 +36,9 @@ const (
 	accountRequestLimit = 50
 
 	maxConcurrencyLimit = 50
+
+	// shortestTime is what nobody means who writes less: a number without a unit is in nanoseconds.
+	shortestTime = 10 * time.Millisecond
 )
 
 // regionPattern keeps a region from changing the host it becomes a part of.
@@ -83,6 +88,25 @@ type Config struct {
 	_ struct{}
 }
 
+// Unmarshal refuses unknown keys of http, which confighttp ignores: a mistyped proxy or CA
+// must not go unnoticed.
+func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := conf.Unmarshal(cfg); err != nil {
+		return err
+	}
+	if !conf.IsSet("http") {
+		return nil
+	}
+	section, err := conf.Sub("http")
+	if err != nil {
+		return err
+	}
+	if unknown := unknownKeys(section.ToStringMap(), reflect.TypeFor[confighttp.ClientConfig](), "http"); len(unknown) > 0 {
+		return fmt.Errorf("unknown keys: %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}
+
 // GroupFilterConfig chooses consumer groups by name. An empty Include takes all groups;
 // Exclude wins over Include.
 type GroupFilterConfig struct {
@@ -109,7 +133,7 @@ func (cfg *Config) validateSource() error {
 	var errs []error
 	switch {
 	case cfg.Region == "":
-		errs = append(errs, errors.New("region: must be set, for example to cn-hangzhou"))
+		errs = append(errs, errors.New("region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that"))
 	case !regionPattern.MatchString(cfg.Region):
 		errs = append(errs, fmt.Errorf("region: %q is not a region ID such as cn-hangzhou", cfg.Region))
 	}
@@ -133,8 +157,21 @@ func (cfg *Config) validateSource() error {
 
 func (cfg *Config) validateTimes() error {
 	var errs []error
+	// scraperhelper itself refuses what is negative, and an interval of 0.
 	if cfg.Controller.Timeout == 0 {
 		errs = append(errs, errors.New("timeout: must be positive, every scrape has an end"))
+	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"collection_interval", cfg.Controller.CollectionInterval},
+		{"timeout", cfg.Controller.Timeout},
+		{"http::timeout", cfg.HTTP.Timeout},
+	} {
+		if d.value > 0 && d.value < shortestTime {
+			errs = append(errs, fmt.Errorf("%s: must be at least %s, not %s; is the unit missing?", d.key, shortestTime, d.value))
+		}
 	}
 	if cfg.Period != secondPeriod && (cfg.Period < time.Minute || cfg.Period%time.Minute != 0) {
 		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", cfg.Period))

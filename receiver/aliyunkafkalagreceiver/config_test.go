@@ -117,6 +117,9 @@ func TestValidate(t *testing.T) {
 		{name: "timeout zero", yaml: region + "timeout: 0s", want: []string{"timeout: must be positive"}},
 		{name: "timeout negative", yaml: region + "timeout: -1s", want: []string{"timeout"}},
 		{name: "collection_interval zero", yaml: region + "collection_interval: 0s", want: []string{"collection_interval"}},
+		{name: "collection_interval without a unit", yaml: region + "collection_interval: 60", want: []string{"collection_interval: must be at least 10ms, not 60ns; is the unit missing?"}},
+		{name: "timeout without a unit", yaml: region + "timeout: 45", want: []string{"timeout: must be at least"}},
+		{name: "http timeout without a unit", yaml: region + "http: {timeout: 10}", want: []string{"http::timeout: must be at least"}},
 		{name: "rate zero", yaml: region + "requests_per_second: 0", want: []string{"requests_per_second: must be above 0 and at most 50"}},
 		{name: "rate too high", yaml: region + "requests_per_second: 51", want: []string{"requests_per_second"}},
 		{name: "rate not a number", yaml: region + "requests_per_second: .nan", want: []string{"requests_per_second"}},
@@ -160,6 +163,32 @@ func TestValidate(t *testing.T) {
 func TestUnknownKeyIsRefused(t *testing.T) {
 	conf := confmap.NewFromStringMap(map[string]any{"region": "cn-hangzhou", "colection_interval": "60s"})
 	assert.ErrorContains(t, conf.Unmarshal(createDefaultConfig()), "colection_interval")
+}
+
+func TestUnknownKeysOfHTTPAreRefused(t *testing.T) {
+	tests := []struct {
+		name string
+		http map[string]any
+		want string // part of the error; none means valid
+	}{
+		{"known", map[string]any{
+			"proxy_url": "http://proxy:3128", "timeout": "5s", "headers": map[string]any{"X-Any": "1"},
+			"tls": map[string]any{"ca_file": "ca.pem", "insecure_skip_verify": true}, "keepalive": map[string]any{"max_idle_conns": 5},
+		}, ""},
+		{"mistyped", map[string]any{"proxi_url": "http://proxy:3128"}, "http::proxi_url"},
+		{"mistyped below", map[string]any{"tls": map[string]any{"ca": "ca.pem"}}, "http::tls::ca"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			conf := confmap.NewFromStringMap(map[string]any{"region": "cn-hangzhou", "http": tt.http})
+			err := conf.Unmarshal(createDefaultConfig())
+			if tt.want == "" {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, tt.want)
+		})
+	}
 }
 
 func TestOIDCFromEnvironment(t *testing.T) {

@@ -139,7 +139,7 @@ func (s *lagScraper) announce() {
 	fields := []zap.Field{
 		zap.String("endpoint", s.cfg.endpointURL()),
 		zap.Int("batches", len(s.streams)),
-		zap.Duration("collection_interval", s.cfg.Controller.CollectionInterval),
+		zap.Stringer("collection_interval", s.cfg.Controller.CollectionInterval),
 		zap.Int64("projected_calls_per_month", calls),
 		zap.Int("free_quota_per_month", freeQuota),
 	}
@@ -147,7 +147,7 @@ func (s *lagScraper) announce() {
 		s.set.Logger.Warn("The projected calls exceed the account's free quota: raise collection_interval or list fewer instances", fields...)
 		return
 	}
-	s.set.Logger.Info("Projected use of CloudMonitor's free quota, one page a batch", fields...)
+	s.set.Logger.Info("Projected calls to CloudMonitor; everything in the account shares the free quota", fields...)
 }
 
 func (s *lagScraper) shutdown(context.Context) error {

@@ -30,6 +30,9 @@ func (s CredentialSettings) judge(err error) (kind Kind, code, cause string) {
 	if m := providerCode.FindStringSubmatch(raw); m != nil && m[1] != "Success" {
 		return kindOfProvider(m[1]), m[1], "the service that issues them refused"
 	}
+	if s.Type == CredentialDefault { // the error is that of the last in the chain, a host that few networks have
+		return KindBadCredentials, "", "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
+	}
 	if m := providerStatus.FindStringSubmatch(raw); m != nil {
 		return KindBadCredentials, "", "the service that issues them answered with HTTP status " + m[1]
 	}
@@ -38,9 +41,6 @@ func (s CredentialSettings) judge(err error) (kind Kind, code, cause string) {
 	}
 	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
 		return KindNetwork, "", withoutURL(err).Error()
-	}
-	if s.Type == CredentialDefault { // the chain ends with a host that few networks have, so no route to it tells nothing
-		return KindBadCredentials, "", "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
 	}
 	if m := networkFailure.FindString(raw); m != "" {
 		return KindNetwork, "", m

@@ -36,7 +36,7 @@ var remedies = map[Kind]string{
 	KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
 	KindServer:         "Alibaba Cloud has a problem: nothing to do here unless it lasts",
 	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless it lasts",
-	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint",
+	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint, and that region is spelled right",
 	KindInvalidRequest: "check region, endpoint, instances and period against the code",
 }
 
