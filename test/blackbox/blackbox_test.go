@@ -17,16 +17,6 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
-// quick scrapes every second; the points of the tests are 15 s apart at the most.
-const quick = `
-receivers:
-  aliyunkafkalag:
-    collection_interval: 1s
-    initial_delay: 0s
-    timeout: 20s
-    period: 15s
-`
-
 func lines(page, prefix string) []string {
 	var out []string
 	for line := range strings.Lines(page) {
@@ -55,7 +45,7 @@ func TestScrapePage(t *testing.T) {
 	cms.Publish("alikafka_post-cn-a", "orders", now.Add(-time.Minute), 120000)
 	cms.Publish("alikafka_post-cn-b", "orders", now.Add(-time.Minute), 0)
 	address := harness.FreeAddress(t)
-	harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick, "METRICS_ENDPOINT="+address)
+	harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick, "METRICS_ENDPOINT="+address)
 	url := "http://" + address + "/metrics"
 	harness.Eventually(t, func() bool { return len(lines(harness.Get(t, url), "kafka_")) == 2 }, "both series are served")
 	page := harness.Get(t, url)
@@ -75,7 +65,7 @@ func TestScrapePageDropsGroupsThatEnd(t *testing.T) {
 		cms.Publish("i", group, time.Now(), 1)
 	}
 	address := harness.FreeAddress(t)
-	harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick+"    stale_after: 15s\n", "METRICS_ENDPOINT="+address)
+	harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick+"    stale_after: 15s\n", "METRICS_ENDPOINT="+address)
 	series := func() []string { return lines(harness.Get(t, "http://"+address+"/metrics"), "kafka_") }
 	harness.Eventually(t, func() bool { return len(series()) == 3 }, "all are served")
 	harness.Eventually(t, func() bool {
@@ -107,7 +97,7 @@ func TestMissingPermissionIsSaidOnce(t *testing.T) {
 	cms := harness.StartCMS(t, cmssim.Scenario{})
 	cms.Publish("i", "orders", time.Now(), 7)
 	cms.Fail(cmssim.FaultNoPermission)
-	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
+	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
 	cms.AwaitScrapes(5)
 	assert.Equal(t, 1, c.CountLog("cms:QueryMetricList"), c.Log())
 	assert.Equal(t, 1, c.CountLog("\terror\t"), c.Log())
@@ -119,7 +109,7 @@ func TestMissingPermissionIsSaidOnce(t *testing.T) {
 func TestShutdownWithAHungAPI(t *testing.T) {
 	cms := harness.StartCMS(t, cmssim.Scenario{})
 	cms.Fail(cmssim.FaultHang)
-	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
+	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
 	harness.Eventually(t, func() bool { return cms.RequestCount() > 0 }, "a call hangs")
 	took := c.Stop()
 	assert.Less(t, took, 5*time.Second)
@@ -131,7 +121,7 @@ func TestAnEndlessReplyIsRefused(t *testing.T) {
 	require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: cmssim.FaultOversizedBody, Times: 3}))
 	cms.Publish("i", "orders", time.Now().Add(-time.Minute), 7)
 	address := harness.FreeAddress(t)
-	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick+"    retry_on_failure: {enabled: false}\n", "METRICS_ENDPOINT="+address)
+	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick, "METRICS_ENDPOINT="+address)
 	harness.Eventually(t, func() bool { return len(lines(harness.Get(t, "http://"+address+"/metrics"), "kafka_")) == 1 }, "the next reply is read")
 	assert.Equal(t, 1, c.CountLog("reply over 8 MiB"))
 	// The limit of the process's memory is far above what a bounded read takes.
@@ -146,7 +136,7 @@ func TestAnEndlessReplyIsRefused(t *testing.T) {
 func TestOwnTelemetry(t *testing.T) {
 	cms := harness.StartCMS(t, cmssim.Scenario{})
 	cms.Publish("i", "orders", time.Now().Add(-time.Minute), 7)
-	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
+	c := harness.StartCollector(t, cms, "prometheus-scrape.yaml", harness.Quick, "METRICS_ENDPOINT="+harness.FreeAddress(t))
 	for _, name := range []string{
 		"api_requests", "api_request_duration", "points_received", "points_emitted",
 		"newest_point_age", "series_tracked", "last_success",
@@ -166,8 +156,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: kind, Times: 1}))
 		}
 	}
-	overrides := strings.ReplaceAll(quick, "1s", "100ms") + `
-    retry_on_failure: {enabled: false}
+	overrides := strings.ReplaceAll(harness.Quick, "1s", "100ms") + `
     credentials: {type: sts, access_key_id: testid, access_key_secret: testsecret, security_token: SENTINEL}
 service: {telemetry: {logs: {level: debug}}}
 `

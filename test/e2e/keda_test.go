@@ -20,7 +20,7 @@ func TestKEDA(t *testing.T) {
 	r := &rig{t: t, cms: harness.StartCMS(t, cmssim.Scenario{})}
 	r.prometheus = harness.StartPrometheus(t, prometheusConfig(t, harness.FreeAddress(t), harness.FreeAddress(t)))
 	r.lags = publishLags(t, r.cms)
-	r.collector = harness.StartCollector(t, r.cms, "prometheus-remote-write.yaml", quick,
+	r.collector = harness.StartCollector(t, r.cms, "prometheus-remote-write.yaml", harness.Quick,
 		"PROMETHEUS_REMOTE_WRITE_URL="+r.prometheus.URL+"/api/v1/write")
 	r.ControlPlane = chain.StartControlPlane(t)
 	r.StartKEDA()

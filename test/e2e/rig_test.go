@@ -22,17 +22,6 @@ import (
 const (
 	instance = "alikafka_post-cn-demo0001" // as in the shipped files
 	other    = "alikafka_post-cn-demo0002"
-
-	// quick makes the minutes of production seconds.
-	quick = `
-receivers:
-  aliyunkafkalag:
-    collection_interval: 1s
-    initial_delay: 0s
-    timeout: 20s
-    period: 15s
-    retry_on_failure: {enabled: false}
-`
 )
 
 // rig is the whole chain.
@@ -64,7 +53,7 @@ func startRig(t *testing.T, alertmanager string) *rig {
 	r.prometheus = harness.StartPrometheus(t, prometheusConfig(t, telemetry, alertmanager))
 	r.startCollector = func() *harness.Collector {
 		_, port, _ := strings.Cut(telemetry, ":")
-		return harness.StartCollector(t, r.cms, "prometheus-remote-write.yaml", quick,
+		return harness.StartCollector(t, r.cms, "prometheus-remote-write.yaml", harness.Quick,
 			"PROMETHEUS_REMOTE_WRITE_URL="+r.prometheus.URL+"/api/v1/write", "TELEMETRY_PORT="+port)
 	}
 	r.lags = publishLags(t, r.cms)

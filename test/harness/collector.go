@@ -59,6 +59,19 @@ func (c *CMS) AwaitScrapes(n uint64) {
 	Eventually(c.t, func() bool { return c.RequestCount() >= want }, "%d calls to CloudMonitor", n)
 }
 
+// Quick overrides a configuration so that minutes become seconds: a scrape a second, of
+// points that may be 15 s apart, and no waiting in between. It ends within the receiver's
+// keys, so that more can follow.
+const Quick = `
+receivers:
+  aliyunkafkalag:
+    collection_interval: 1s
+    initial_delay: 0s
+    timeout: 20s
+    period: 15s
+    retry_on_failure: {enabled: false}
+`
+
 // Collector is the collector under test.
 type Collector struct {
 	*Process

@@ -20,22 +20,11 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
-const (
-	metric = "kafka_consumer_message_accumulation"
+const metric = "kafka_consumer_message_accumulation"
 
-	// quick makes a test of minutes one of seconds: a point a second, and a series ends
-	// when it has none for 15 s.
-	quick = `
-receivers:
-  aliyunkafkalag:
-    collection_interval: 1s
-    initial_delay: 0s
-    timeout: 20s
-    period: 15s
-    stale_after: 15s
-    retry_on_failure: {enabled: false}
+// quick lets a series end when it has no point for 15 s.
+const quick = harness.Quick + `    stale_after: 15s
 `
-)
 
 // rig is CloudMonitor, the collector, and Prometheus behind a proxy that can refuse.
 type rig struct {
