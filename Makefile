@@ -166,13 +166,14 @@ dist/demo: $(call go_sources,internal/demo internal/cmssim)
 	@touch $@
 
 # Clients compare versions, which a build from the module does not know.
-KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes ||p' internal/tools/kubernetes/go.mod)
-kubernetes_version := -X k8s.io/component-base/version
+KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' internal/tools/kubernetes/go.mod)
+kubernetes_variable = -X k8s.io/component-base/version.$(1)
+kubernetes_version = $(call kubernetes_variable,gitVersion=$(KUBERNETES)) \
+	$(call kubernetes_variable,gitMajor=$(patsubst v%,%,$(word 1,$(subst ., ,$(KUBERNETES))))) \
+	$(call kubernetes_variable,gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))) \
+	$(call kubernetes_variable,gitTreeState=clean)
 .tools/kube-apiserver .tools/kube-controller-manager .tools/kubectl: .tools/%: internal/tools/kubernetes/go.mod internal/tools/kubernetes/go.sum
-	$(go_build) -C internal/tools/kubernetes -trimpath -ldflags '-s -w \
-		$(kubernetes_version).gitVersion=$(KUBERNETES) $(kubernetes_version).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES:v%=%))) \
-		$(kubernetes_version).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) $(kubernetes_version).gitTreeState=clean' \
-		-o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$*
+	$(go_build) -C internal/tools/kubernetes -trimpath -ldflags '-s -w $(kubernetes_version)' -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$*
 	@touch $@
 
 # The published module lacks the web pages that it embeds, so it is built from a copy with an empty one.
