@@ -129,6 +129,10 @@ func (s *lagScraper) start(ctx context.Context, host component.Host) error {
 	}
 	s.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
 	s.announce()
+	if s.cfg.StaleAfter < 2*s.cfg.Period {
+		s.set.Logger.Warn("stale_after is shorter than two periods: series may end between two points",
+			zap.Stringer("stale_after", s.cfg.StaleAfter), zap.Stringer("period", s.cfg.Period))
+	}
 	return nil
 }
 

@@ -335,6 +335,12 @@ func TestAnnouncesProjectedCalls(t *testing.T) {
 	}
 }
 
+func TestWarnsOfSeriesThatEndBetweenTwoPoints(t *testing.T) {
+	for yaml, warnings := range map[string]int{minimalYAML: 0, minimalYAML + "period: 300s": 1} {
+		assert.Equal(t, warnings, newHarness(t, yaml).logs.FilterMessageSnippet("stale_after is shorter").Len(), yaml)
+	}
+}
+
 func TestOwnTelemetry(t *testing.T) {
 	h := newHarness(t, minimalYAML)
 	h.cms.publish(point("a", at(1), 1), point("a", at(2), 1), point("b", at(1), -1))
