@@ -121,7 +121,7 @@ func (r *rig) expect(want map[string]int) {
 		return b.String()
 	}
 	last := ""
-	ok := assert.Eventually(r.t, func() bool { last = wrong(); return last == "" }, 30*time.Second, 200*time.Millisecond)
+	ok := assert.Eventually(r.t, func() bool { last = wrong(); return last == "" }, 2*time.Minute, 200*time.Millisecond)
 	require.True(r.t, ok, last)
 	assert.Never(r.t, func() bool { last = wrong(); return last != "" }, settled, 500*time.Millisecond, "they stay")
 	assert.Empty(r.t, last)

@@ -20,7 +20,7 @@ import (
 
 // patience is how long a process may take to start, to stop or to do what it is asked for.
 // It is generous: it only ends tests that hang.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // Process is a running program. It is stopped when the test ends, and what it logged is
 // shown when the test failed.
