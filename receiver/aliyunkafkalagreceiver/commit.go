@@ -20,9 +20,10 @@ type committer struct {
 }
 
 // ConsumeMetrics passes md on and tells the scraper the outcome. A scrape that brought
-// nothing new does not bother the next consumer.
+// nothing to pass on does not bother the next consumer.
 func (c *committer) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	if md.DataPointCount() == 0 {
+		c.scraper.settleEmpty()
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)

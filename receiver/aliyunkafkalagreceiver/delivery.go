@@ -23,7 +23,7 @@ const (
 	dropBeforeStart dropReason = "before_start"
 	// dropStale: as old as stale_after, of a series that is not live.
 	dropStale dropReason = "stale"
-	// dropRefused: the next consumer refused it for good, as long as stale_after.
+	// dropRefused: the next consumer refused it for good, as long as max_backfill.
 	dropRefused dropReason = "refused"
 )
 
@@ -50,7 +50,10 @@ func (sd *seriesDelivery) last() int64 {
 // delivery is what the next consumer is to get of one read of a stream. The stream moves
 // on only when it is committed, that is when the next consumer has accepted it.
 type delivery struct {
-	stream  *stream
+	stream *stream
+	window window
+	// current tells that the window reached the present.
+	current bool
 	series  []seriesDelivery
 	dropped map[dropReason]int64
 }
@@ -82,6 +85,12 @@ func (d *delivery) commit() {
 		ser.watermark = sd.last()
 		ser.delivered = true
 	}
+	if d.current {
+		d.stream.span = 0
+		return
+	}
+	d.stream.span *= 2
+	d.stream.readTo = d.window.end
 }
 
 // points is how many data points the delivery has, marks included.

@@ -2,8 +2,8 @@ package aliyunkafkalagreceiver
 
 import (
 	"errors"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -19,38 +19,43 @@ type health struct {
 	logger *zap.Logger
 	report func(*componentstatus.Event)
 
-	state   string
-	since   time.Time
-	refused bool
-	dropped map[dropReason]bool
+	state string
+	since time.Time
+	// kinds are the kinds of failures that were told since the failing began.
+	kinds    map[string]bool
+	refused  bool
+	repeated bool
+	dropped  map[dropReason]bool
 }
 
-// The states without a failure.
 const (
 	stateUnknown = ""
 	stateReading = "reading"
 	stateEmpty   = "empty"
+	stateFailing = "failing"
 )
 
 func newHealth(logger *zap.Logger) *health {
 	// What fails is CloudMonitor or the configuration: a stack trace of this program helps nobody.
 	logger = logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel))
-	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}}
+	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}, kinds: map[string]bool{}}
 }
 
 // scraped takes the outcome of a scrape: the errors of the streams that failed, out of
 // how many, and the series that are live now.
 func (h *health) scraped(now time.Time, failures []error, streams, live int) {
-	state := readingState(failures, streams, live)
+	state := readingState(failures, live)
+	if state == stateFailing {
+		h.failing(failures, streams)
+	}
 	if state == h.state {
 		return
 	}
-	before, lasted := h.state, now.Sub(h.since)
+	before, lasted, was := h.state, now.Sub(h.since), slices.Sorted(maps.Keys(h.kinds))
 	h.state, h.since = state, now
 
 	switch {
-	case len(failures) > 0:
-		h.failing(failures, streams)
+	case state == stateFailing:
 		return
 	case state == stateEmpty:
 		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
@@ -58,15 +63,22 @@ func (h *health) scraped(now time.Time, failures []error, streams, live int) {
 	case before == stateUnknown || before == stateEmpty:
 		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
 	default:
-		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.String("was", before), zap.Int("series", live))
+		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.Strings("was", was), zap.Int("series", live))
 	}
+	clear(h.kinds)
 	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
 }
 
+// failing tells of the kinds of failures that were not told of yet. One that comes and
+// goes among others is said once, until all is well again.
 func (h *health) failing(failures []error, streams int) {
-	err := errors.Join(distinct(failures)...)
+	fresh := h.fresh(failures)
+	if len(fresh) == 0 {
+		return
+	}
+	err := errors.Join(fresh...)
 	level := zapcore.WarnLevel
-	if slices.ContainsFunc(failures, needsOperator) {
+	if slices.ContainsFunc(fresh, needsOperator) {
 		level = zapcore.ErrorLevel
 	}
 	h.logger.Log(level, "Reading from CloudMonitor fails; what is not read is caught up later",
@@ -74,24 +86,15 @@ func (h *health) failing(failures []error, streams int) {
 	h.report(componentstatus.NewRecoverableErrorEvent(err))
 }
 
-// readingState names what an operator would call the same state of affairs.
-func readingState(failures []error, streams, live int) string {
-	if len(failures) == 0 {
-		if live == 0 {
-			return stateEmpty
-		}
+func readingState(failures []error, live int) string {
+	switch {
+	case len(failures) > 0:
+		return stateFailing
+	case live == 0:
+		return stateEmpty
+	default:
 		return stateReading
 	}
-	kinds := make([]string, 0, len(failures)+1)
-	for _, err := range failures {
-		kinds = append(kinds, kindOf(err))
-	}
-	slices.Sort(kinds)
-	kinds = slices.Compact(kinds)
-	if len(failures) < streams {
-		kinds = append(kinds, "in part")
-	}
-	return strings.Join(kinds, " ")
 }
 
 // kindOf names the kind of a failure. What does not come from a call to CloudMonitor is a
@@ -109,17 +112,25 @@ func needsOperator(err error) bool {
 	return ok && !failure.Retryable()
 }
 
-// distinct is one error of each kind: a hundred batches fail for the same reason.
-func distinct(errs []error) []error {
-	seen := map[string]bool{}
-	var out []error
-	for _, err := range errs {
-		if kind := kindOf(err); !seen[kind] {
-			seen[kind] = true
-			out = append(out, err)
+// fresh is one error of each kind that was not told of: a hundred batches fail for the
+// same reason.
+func (h *health) fresh(failures []error) []error {
+	var fresh []error
+	for _, err := range failures {
+		if kind := kindOf(err); !h.kinds[kind] {
+			h.kinds[kind] = true
+			fresh = append(fresh, err)
 		}
 	}
-	return out
+	return fresh
+}
+
+// paged takes whether paging ended at a repeated NextToken, which is said once.
+func (h *health) paged(repeated bool) {
+	if repeated && !h.repeated {
+		h.repeated = true
+		h.logger.Warn("CloudMonitor repeated a NextToken, which is taken for the end of the pages (said once)")
+	}
 }
 
 // consumed takes the next consumer's answer.

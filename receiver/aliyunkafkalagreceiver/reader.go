@@ -24,24 +24,26 @@ type reader struct {
 	telemetry *telemetry
 }
 
-// reading is what a read brought. cut is not nil if paging had to stop before the end;
-// the points up to there are good.
+// reading is what a read brought.
 type reading struct {
 	points    []cms.Point
 	malformed int64
-	cut       error
+	pages     int
+	// repeated tells that paging ended at a NextToken that was given out before.
+	repeated bool
 }
 
-// read reads all pages of a query. On an error there is no reading: pages come in no
-// promised order, so a part could hide older points of a series behind newer ones.
+// read reads all pages of a query. On an error the points are not to be used: pages come in
+// no promised order, so a part could hide older points of a series behind newer ones.
 func (r *reader) read(ctx context.Context, q cms.Query) (reading, error) {
 	var got reading
 	asked := map[string]struct{}{}
 	for {
 		page, err := r.page(ctx, q)
 		if err != nil {
-			return reading{}, err
+			return got, err
 		}
+		got.pages++
 		got.points = append(got.points, page.Points...)
 		got.malformed += int64(page.Malformed)
 		if page.NextToken == "" {
@@ -49,13 +51,11 @@ func (r *reader) read(ctx context.Context, q cms.Query) (reading, error) {
 		}
 		asked[q.NextToken] = struct{}{}
 		q.NextToken = page.NextToken
-		if _, repeated := asked[q.NextToken]; repeated {
-			got.cut = &cms.Error{Kind: cms.KindMalformedReply, Message: "paging stopped early, the NextToken was a repeated one"}
+		if _, got.repeated = asked[q.NextToken]; got.repeated {
 			return got, nil
 		}
-		if len(asked) == maxPages {
-			got.cut = fmt.Errorf("reading stopped at %d pages; list fewer instances in one receiver or lower max_backfill", maxPages)
-			return got, nil
+		if got.pages == maxPages {
+			return got, fmt.Errorf("more than %d pages; list fewer instances in one receiver", maxPages)
 		}
 	}
 }
@@ -96,6 +96,9 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 }
 
 func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
+	if ctx.Err() != nil {
+		return cms.Page{}, &cms.Error{Kind: cms.KindNetwork, Message: "no time left in this scrape", Err: ctx.Err()}
+	}
 	if err := r.limiter.Wait(ctx); err != nil {
 		return cms.Page{}, fmt.Errorf("waiting for requests_per_second: %w", err)
 	}

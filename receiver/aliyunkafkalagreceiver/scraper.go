@@ -47,6 +47,10 @@ type lagScraper struct {
 	cancel context.CancelFunc
 	// pending is what the last scrape emitted and the next consumer has not answered yet.
 	pending []*delivery
+	// latest is the time of the last scrape.
+	latest time.Time
+	// first is the stream with which the next scrape begins, so that none is always last.
+	first int
 	// refusedSince is when the next consumer began to refuse for good; zero if it does not.
 	refusedSince time.Time
 }
@@ -161,11 +165,12 @@ func (s *lagScraper) shutdown(context.Context) error {
 	return nil
 }
 
-// outcome is what one scrape has of one stream.
+// outcome is what one scrape has of one stream: a delivery, or the reason why there is none.
 type outcome struct {
 	delivery *delivery
-	// err is why the stream could not be read, or not to its end.
-	err error
+	err      error
+	// repeated tells that paging ended at a repeated NextToken.
+	repeated bool
 }
 
 func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
@@ -174,6 +179,10 @@ func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // shutdown ends what scraperhelper's context does not
 
 	now := s.now().Truncate(time.Millisecond)
+	if now.Before(s.latest) { // a clock that was set back must not bring back what ended
+		now = s.latest
+	}
+	s.latest = now
 	outcomes := s.readAll(reading, now)
 	if s.ctx.Err() != nil {
 		return pmetric.NewMetrics(), s.ctx.Err()
@@ -195,13 +204,15 @@ func (s *lagScraper) readAll(ctx context.Context, now time.Time) []outcome {
 	outcomes := make([]outcome, len(s.streams))
 	var group errgroup.Group
 	group.SetLimit(s.cfg.MaxConcurrency)
-	for i, st := range s.streams {
+	for i := range s.streams {
+		i = (s.first + i) % len(s.streams)
 		group.Go(func() error {
-			outcomes[i] = s.read(ctx, st, now)
+			outcomes[i] = s.read(ctx, s.streams[i], now)
 			return nil
 		})
 	}
 	_ = group.Wait() // the errors are in the outcomes
+	s.first = (s.first + 1) % len(s.streams)
 	return outcomes
 }
 
@@ -215,12 +226,15 @@ func (s *lagScraper) read(ctx context.Context, st *stream, now time.Time) outcom
 		Instances:  st.instances,
 	})
 	if err != nil {
+		if got.pages > 0 { // it began to answer, so it was too much
+			st.narrow(w)
+		}
 		return outcome{err: err}
 	}
-	d := st.accept(got.points, got.cut == nil, now)
+	d := st.accept(got.points, w, now)
 	d.drop(dropMalformed, got.malformed)
 	s.telemetry.received(ctx, int64(len(got.points))+got.malformed, d.dropped)
-	return outcome{delivery: d, err: got.cut}
+	return outcome{delivery: d, repeated: got.repeated}
 }
 
 // conclude reports the outcomes and emits what was read.
@@ -233,11 +247,11 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 		if o.err != nil {
 			failures = append(failures, o.err)
 			lost += max(1, len(s.streams[i].series))
+			continue
 		}
-		if o.delivery != nil {
-			s.pending = append(s.pending, o.delivery)
-			s.health.discarded(o.delivery.dropped)
-		}
+		s.pending = append(s.pending, o.delivery)
+		s.health.discarded(o.delivery.dropped)
+		s.health.paged(o.repeated)
 	}
 	s.health.scraped(now, failures, len(s.streams), live)
 	s.telemetry.tracked.Store(int64(live))
@@ -256,7 +270,7 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 
 // settle takes the next consumer's answer to what the last scrape emitted. Only what was
 // accepted counts as delivered. What is refused for good, as a backend does with samples
-// it has already, is given up after stale_after: sent again and again it would hold back
+// it has already, is given up after max_backfill: sent again and again it would hold back
 // the watermarks for ever.
 func (s *lagScraper) settle(ctx context.Context, err error) {
 	givenUp := s.giveUp(err)
@@ -276,7 +290,16 @@ func (s *lagScraper) settle(ctx context.Context, err error) {
 	s.health.consumed(err, points, givenUp)
 }
 
-// giveUp tells whether the next consumer has refused for good for stale_after.
+// settleEmpty settles a scrape that had nothing to pass on, or whose points a switch of the
+// metrics builder keeps back.
+func (s *lagScraper) settleEmpty() {
+	for _, d := range s.pending {
+		d.commit()
+	}
+	s.pending = nil
+}
+
+// giveUp tells whether the next consumer has refused for good for max_backfill.
 func (s *lagScraper) giveUp(err error) bool {
 	if !consumererror.IsPermanent(err) {
 		s.refusedSince = time.Time{}
@@ -285,7 +308,7 @@ func (s *lagScraper) giveUp(err error) bool {
 	if s.refusedSince.IsZero() {
 		s.refusedSince = s.now()
 	}
-	if s.now().Sub(s.refusedSince) < s.cfg.StaleAfter {
+	if s.now().Sub(s.refusedSince) < s.cfg.MaxBackfill {
 		return false
 	}
 	s.refusedSince = time.Time{}

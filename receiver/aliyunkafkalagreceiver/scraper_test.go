@@ -55,8 +55,12 @@ func TestQueriesAreMinimal(t *testing.T) {
 		require.NoError(t, h.scrape())
 	}
 	require.Len(t, h.cms.queries, 5, "one call a scrape")
-	for _, q := range h.cms.queries[1:] {
-		assert.Equal(t, time.Minute, q.End.Sub(q.Start))
+	for i, q := range h.cms.queries[1:] {
+		reach := time.Minute
+		if i == 2 { // a sweep
+			reach = 5 * time.Minute
+		}
+		assert.Equal(t, reach, q.End.Sub(q.Start))
 		assert.Equal(t, time.Minute, q.Period)
 		assert.Equal(t, cms.MetricAccumulation, q.MetricName)
 		assert.Empty(t, q.Instances)
@@ -92,38 +96,113 @@ func TestPaging(t *testing.T) {
 	assert.Len(t, h.received(), 3000)
 }
 
-func TestPagingStops(t *testing.T) {
+func TestPagingStopsAtARepeatedToken(t *testing.T) {
 	tests := []struct {
 		name  string
 		token func(q cms.Query) string
 		calls int
 	}{
-		{"at a repeated token", func(cms.Query) string { return "again" }, 2},
-		{"at tokens that take turns", func(q cms.Query) string {
+		{"the same", func(cms.Query) string { return "again" }, 2},
+		{"taking turns", func(q cms.Query) string {
 			if q.NextToken == "x" {
 				return "y"
 			}
 			return "x"
 		}, 3},
-		{"at the page cap", func(q cms.Query) string { return q.NextToken + "x" }, maxPages},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHarness(t, minimalYAML)
 			h.cms.token = tt.token
-			h.cms.fail = func(_ context.Context, q cms.Query) error {
-				if q.NextToken != "" {
-					h.cms.points = nil // only the first page has a point
-				}
-				return nil
-			}
 			h.cms.publish(point("a", at(1), 1))
-			err := h.scrape()
-			assert.True(t, scrapererror.IsPartialScrapeError(err), "%v", err)
-			assert.Equal(t, tt.calls, h.cms.calls())
-			assert.Len(t, h.received(), 1, "what was read is kept")
+			for range 2 {
+				h.cms.queries = nil
+				require.NoError(t, h.scrape())
+				assert.Equal(t, tt.calls, h.cms.calls())
+			}
+			assert.Len(t, h.received()["i/a"], 1, "what was read is kept, once")
+			assert.Equal(t, 1, h.logs.FilterMessageSnippet("repeated a NextToken").Len())
 		})
 	}
+}
+
+func TestPageCap(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.cms.publish(point("a", at(1), 1))
+	h.cms.token = func(q cms.Query) string { return q.NextToken + "x" }
+	require.ErrorContains(t, h.scrape(), "more than 100 pages")
+	assert.Equal(t, maxPages, h.cms.calls())
+	assert.Empty(t, h.received(), "a part could hide older points behind newer ones")
+}
+
+// TestCatchUpThatIsTooMuchForAScrape: each page takes time, and a scrape has time for few.
+func TestCatchUpThatIsTooMuchForAScrape(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	groups := map[string]float64{}
+	for i := range 1000 {
+		groups[fmt.Sprintf("g%04d", i)] = 1
+	}
+	h.minute(groups)
+	require.NoError(t, h.scrape())
+	for range 40 {
+		h.minute(groups)
+	}
+	pages := 0
+	h.cms.setFail(func(context.Context, cms.Query) error {
+		pages++
+		if pages > 10 {
+			return &cms.Error{Kind: cms.KindNetwork, Err: context.DeadlineExceeded}
+		}
+		return nil
+	})
+	h.received()
+	for range 10 {
+		pages = 0
+		_ = h.scrape()
+	}
+	got := h.received()
+	assert.Len(t, got, 1000)
+	for key, samples := range got {
+		require.Len(t, samples, 40, key)
+	}
+}
+
+func TestNoBatchIsAlwaysLast(t *testing.T) {
+	h := newHarness(t, minimalYAML+"max_concurrency: 1\nmetrics: {kafka.consumer.topic.message_accumulation: {enabled: true}}")
+	var first []string
+	for range 4 {
+		h.cms.queries = nil
+		require.NoError(t, h.scrape())
+		first = append(first, h.cms.queries[0].MetricName)
+	}
+	assert.Equal(t, []string{cms.MetricAccumulation, cms.MetricTopicAccumulation, cms.MetricAccumulation, cms.MetricTopicAccumulation}, first)
+}
+
+func TestAClockSetBackBringsNothingBack(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.minute(map[string]float64{"a": 1})
+	require.NoError(t, h.scrape())
+	h.clock.advance(6 * time.Minute)
+	require.NoError(t, h.scrape())
+	require.Len(t, h.received()["i/a"], 2, "the point and its end")
+	h.clock.advance(-3 * time.Minute)
+	require.NoError(t, h.scrape())
+	assert.Empty(t, h.received())
+}
+
+func TestFailuresThatTakeTurnsAreSaidOnce(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	for i := range 10 {
+		kind := cms.KindThrottled
+		if i%2 == 0 {
+			kind = cms.KindServer
+		}
+		h.cms.setFail(failWith(&cms.Error{Kind: kind}))
+		h.minute(nil)
+		require.Error(t, h.scrape())
+	}
+	assert.Equal(t, 2, h.logs.FilterMessageSnippet("Reading from CloudMonitor fails").Len())
+	assert.Len(t, h.events, 2)
 }
 
 func TestOneFailedBatchDoesNotSpoilTheRest(t *testing.T) {
@@ -222,14 +301,14 @@ func TestRefusedPointsAreSentAgain(t *testing.T) {
 func TestWhatIsRefusedForGoodIsGivenUp(t *testing.T) {
 	h := newHarness(t, minimalYAML)
 	h.next.err = consumererror.NewPermanent(errors.New("out of order sample"))
-	for range 6 { // stale_after is five minutes
+	for range 61 { // max_backfill is an hour
 		h.minute(map[string]float64{"a": 1})
 		require.NoError(t, h.scrape())
 	}
 	h.next.err = nil
 	h.minute(map[string]float64{"a": 2})
 	require.NoError(t, h.scrape())
-	assertSamples(t, []sample{{at(-7), 2}}, h.received()["i/a"])
+	assertSamples(t, []sample{{at(-62), 2}}, h.received()["i/a"])
 	assert.Equal(t, 1, h.logs.FilterMessageSnippet("Gave up points").Len())
 }
 

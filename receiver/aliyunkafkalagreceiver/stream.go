@@ -17,11 +17,15 @@ type stream struct {
 	limits    limits
 
 	series map[seriesKey]*series
-	// primed is set by the first complete read: until then a restart may have left newer
-	// samples downstream than the reply has.
+	// primed is set by the first read that brought a series: until then a restart may have
+	// left newer samples downstream than the reply has.
 	primed bool
-	// sweptAt is when a query last reached back the whole lookback.
+	// sweptAt is when a query last reached back behind the watermarks.
 	sweptAt time.Time
+	// span limits a window after one was too much for a scrape; 0 does not. Up to readTo
+	// such windows were read and delivered.
+	span   time.Duration
+	readTo time.Time
 }
 
 // limits are the configured bounds of a stream.
@@ -59,29 +63,49 @@ func newStream(metric string, instances []string, l limits) *stream {
 }
 
 // window is what to ask for at now. It starts at the oldest watermark, so that whatever
-// was not delivered is asked for again. Once every lookback it reaches back all of it:
-// a series that appears later than the others publish would stay before every start.
+// was not delivered is asked for again. Now and then it sweeps the time behind it: a series
+// that appears later than the others publish would stay before every start.
 func (s *stream) window(now time.Time) window {
 	from := now
-	if len(s.series) == 0 || s.sweepDue(now) {
+	switch {
+	case len(s.series) == 0:
 		from = now.Add(-s.limits.lookback)
+	case s.sweepDue(now):
+		from = now.Add(-s.limits.staleAfter)
 	}
 	for _, ser := range s.series {
 		if w := time.UnixMilli(ser.watermark); w.Before(from) {
 			from = w
 		}
 	}
-	return queryWindow(now, from, s.limits.maxBackfill)
+	if s.span > 0 && s.readTo.After(from) {
+		from = s.readTo
+	}
+	return queryWindow(now, from, s.limits.maxBackfill, s.span)
 }
 
+// sweepDue tells whether to look for new series behind the watermarks, not further than
+// staleAfter since older points do not begin a series. That is done twice in staleAfter if
+// it takes no more than a page, and otherwise once a lookback.
 func (s *stream) sweepDue(now time.Time) bool {
-	return now.Sub(s.sweptAt) >= s.limits.lookback
+	every := s.limits.lookback
+	if len(s.series)*int(s.limits.staleAfter/s.limits.period) < cms.PageLength {
+		every = s.limits.staleAfter / 2
+	}
+	return s.span == 0 && now.Sub(s.sweptAt) >= every
 }
 
-// accept sorts what a read at now brought into what the next consumer is to get. A read
-// that is not complete ends no series.
-func (s *stream) accept(points []cms.Point, complete bool, now time.Time) *delivery {
-	d := &delivery{stream: s, dropped: map[dropReason]int64{}}
+// narrow halves the next window: this one was too much for a scrape. It grows again with
+// each window that is delivered, until one reaches the present.
+func (s *stream) narrow(w window) {
+	s.span = max(w.end.Sub(w.start)/2, s.limits.period)
+	s.sweptAt = w.end
+}
+
+// accept sorts what the read of a window at now brought into what the next consumer is to
+// get. A window that does not reach the present ends no series.
+func (s *stream) accept(points []cms.Point, w window, now time.Time) *delivery {
+	d := &delivery{stream: s, window: w, current: !w.end.Before(now), dropped: map[dropReason]int64{}}
 	arrived := map[seriesKey][]cms.Point{}
 	for _, p := range points {
 		if reason := s.judge(p, now); reason != "" {
@@ -96,9 +120,11 @@ func (s *stream) accept(points []cms.Point, complete bool, now time.Time) *deliv
 			d.series = append(d.series, seriesDelivery{key: key, userID: s.series[key].userID, samples: samples})
 		}
 	}
-	if complete {
-		s.end(d, now)
+	if len(s.series) > 0 {
 		s.primed = true
+	}
+	if d.current {
+		s.end(d, now)
 		if s.sweepDue(now) {
 			s.sweptAt = now
 		}
@@ -138,7 +164,9 @@ func (s *stream) admit(key seriesKey, points []cms.Point, now time.Time, d *deli
 		ser = &series{watermark: points[0].Timestamp - 1}
 		s.series[key] = ser
 	}
-	ser.userID = points[len(points)-1].UserID
+	if userID := points[len(points)-1].UserID; userID != "" {
+		ser.userID = userID
+	}
 
 	var samples []sample
 	last := ser.watermark

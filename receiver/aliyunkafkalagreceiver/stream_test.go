@@ -1,6 +1,7 @@
 package aliyunkafkalagreceiver
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -68,6 +69,11 @@ func assertSamples(t *testing.T, want, got []sample) {
 	}
 }
 
+// whole is a window that reaches the present.
+func whole() window { return wholeAt(testNow) }
+
+func wholeAt(now time.Time) window { return window{now.Add(-10 * time.Minute), now} }
+
 func TestStreamWindow(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -79,8 +85,8 @@ func TestStreamWindow(t *testing.T) {
 		{"one series: its watermark", map[string]int64{"a": at(1)}, testNow, at(1)},
 		{"the oldest watermark", map[string]int64{"a": at(1), "b": at(4)}, testNow, at(4)},
 		{"not beyond max_backfill", map[string]int64{"a": at(300)}, testNow, at(60)},
-		{"a sweep reaches back lookback", map[string]int64{"a": at(1)}, testNow.Add(-10 * time.Minute), at(10)},
-		{"a sweep does not shorten a backfill", map[string]int64{"a": at(30)}, testNow.Add(-10 * time.Minute), at(30)},
+		{"a sweep reaches back stale_after", map[string]int64{"a": at(1)}, testNow.Add(-3 * time.Minute), at(5)},
+		{"a sweep does not shorten a backfill", map[string]int64{"a": at(30)}, testNow.Add(-3 * time.Minute), at(30)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +105,7 @@ func TestStreamAccept(t *testing.T) {
 		name    string
 		stream  *stream
 		points  []cms.Point
-		cut     bool
+		past    bool     // the window does not reach the present
 		want    []sample // of group a
 		dropped map[dropReason]int64
 	}{
@@ -193,9 +199,9 @@ func TestStreamAccept(t *testing.T) {
 			want:   []sample{{at(39), 1}, {at(39) + 1, nan}},
 		},
 		{
-			name:   "an incomplete read ends nothing",
+			name:   "a window that does not reach the present ends nothing",
 			stream: liveStream(map[string]int64{"a": at(30)}),
-			cut:    true,
+			past:   true,
 		},
 		{
 			name:   "a series that appears later begins with its fresh points",
@@ -206,7 +212,11 @@ func TestStreamAccept(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := tt.stream.accept(tt.points, !tt.cut, testNow)
+			w := whole()
+			if tt.past {
+				w.end = testNow.Add(-time.Minute)
+			}
+			d := tt.stream.accept(tt.points, w, testNow)
 			assertSamples(t, tt.want, emitted(d))
 			if tt.dropped == nil {
 				tt.dropped = map[dropReason]int64{}
@@ -218,21 +228,21 @@ func TestStreamAccept(t *testing.T) {
 
 func TestStreamForgetsOnlyWhatWasAccepted(t *testing.T) {
 	s := liveStream(map[string]int64{"a": at(5)})
-	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow)))
-	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, true, testNow)))
-	s.accept(nil, true, testNow).commit()
+	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, whole(), testNow)))
+	assertSamples(t, []sample{{at(5) + 1, math.NaN()}}, emitted(s.accept(nil, whole(), testNow)))
+	s.accept(nil, whole(), testNow).commit()
 	assert.Empty(t, s.series)
-	assert.Empty(t, s.accept(nil, true, testNow).series, "the end is said once")
+	assert.Empty(t, s.accept(nil, whole(), testNow).series, "the end is said once")
 }
 
 func TestStreamRepeatsWhatWasRefused(t *testing.T) {
 	s := newStream(cms.MetricAccumulation, nil, testLimits())
 	first := []cms.Point{point("a", at(2), 1), point("a", at(1), 2)}
-	assertSamples(t, []sample{{at(1), 2}}, emitted(s.accept(first, true, testNow)))
+	assertSamples(t, []sample{{at(1), 2}}, emitted(s.accept(first, whole(), testNow)))
 
 	later := testNow.Add(time.Minute)
 	assert.Equal(t, at(1)-1, s.window(later).start.UnixMilli())
-	d := s.accept(append(first, point("a", at(0), 3)), true, later)
+	d := s.accept(append(first, point("a", at(0), 3)), wholeAt(later), later)
 	assertSamples(t, []sample{{at(1), 2}, {at(0), 3}}, emitted(d))
 	d.commit()
 	assert.Equal(t, at(0), s.window(later).start.UnixMilli())
@@ -240,37 +250,90 @@ func TestStreamRepeatsWhatWasRefused(t *testing.T) {
 
 func TestStreamForgetsASeriesThatWasNeverDelivered(t *testing.T) {
 	s := newStream(cms.MetricAccumulation, nil, testLimits())
-	s.accept([]cms.Point{point("a", at(1), 2)}, true, testNow)
-	d := s.accept(nil, true, testNow.Add(10*time.Minute))
+	s.accept([]cms.Point{point("a", at(1), 2)}, whole(), testNow)
+	d := s.accept(nil, wholeAt(testNow.Add(10*time.Minute)), testNow.Add(10*time.Minute))
 	assert.Empty(t, d.series)
 	assert.Empty(t, s.series)
 }
 
 func TestSeriesComesBackAfterItsEnd(t *testing.T) {
 	s := liveStream(map[string]int64{"a": at(5), "b": at(8)})
-	s.accept([]cms.Point{point("b", at(1), 1)}, true, testNow).commit()
+	s.accept([]cms.Point{point("b", at(1), 1)}, whole(), testNow).commit()
 
 	// The window still reaches behind the end of a: the old point must not come again.
 	later := testNow.Add(time.Minute)
-	d := s.accept([]cms.Point{point("a", at(5), 1), point("a", at(0), 2)}, true, later)
+	d := s.accept([]cms.Point{point("a", at(5), 1), point("a", at(0), 2)}, wholeAt(later), later)
 	assertSamples(t, []sample{{at(0), 2}}, emitted(d))
 }
 
-func TestSweepIsDueOnceALookback(t *testing.T) {
+func TestSweepIsDueNowAndThen(t *testing.T) {
+	tests := []struct {
+		name   string
+		groups int
+		every  int // minutes
+	}{
+		{"when it takes no more than a page", 1, 3}, // two and a half minutes, in scrapes of one
+		{"when it takes more pages", 500, 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStream(cms.MetricAccumulation, nil, testLimits())
+			now := testNow
+			for scrape := range 31 {
+				w := s.window(now)
+				want := time.Minute
+				switch {
+				case scrape == 0:
+					want = 10 * time.Minute
+				case scrape%tt.every == 0:
+					want = 5 * time.Minute
+				}
+				assert.Equal(t, want, now.Sub(w.start), "scrape %d", scrape)
+				var points []cms.Point
+				for i := range tt.groups {
+					points = append(points, point(fmt.Sprint(i), now.UnixMilli(), 1))
+				}
+				s.accept(points, w, now).commit()
+				now = now.Add(time.Minute)
+			}
+		})
+	}
+}
+
+func TestAnEmptyFirstReadDoesNotPrime(t *testing.T) {
 	s := newStream(cms.MetricAccumulation, nil, testLimits())
-	now := testNow
-	var reached []time.Duration
-	for range 22 {
-		w := s.window(now)
-		reached = append(reached, now.Sub(w.start))
-		s.accept([]cms.Point{point("a", now.UnixMilli(), 1)}, true, now).commit()
-		now = now.Add(time.Minute)
-	}
-	for i, r := range reached {
-		want := time.Minute
-		if i%10 == 0 {
-			want = 10 * time.Minute
+	s.accept(nil, whole(), testNow)
+	d := s.accept([]cms.Point{point("a", at(2), 1), point("a", at(1), 2)}, whole(), testNow)
+	assertSamples(t, []sample{{at(1), 2}}, emitted(d))
+}
+
+func TestAPointWithoutAccountKeepsIt(t *testing.T) {
+	s := liveStream(map[string]int64{"a": at(2)})
+	p := point("a", at(1), 2)
+	p.UserID = ""
+	assert.Equal(t, "1", s.accept([]cms.Point{p}, whole(), testNow).series[0].userID)
+}
+
+func TestAWindowThatIsTooMuchIsNarrowed(t *testing.T) {
+	// "dead" has no newer points: it holds back the oldest watermark.
+	s := liveStream(map[string]int64{"a": at(40), "dead": at(40)})
+	s.narrow(s.window(testNow))
+	s.narrow(s.window(testNow))
+	var spans []int64
+	for {
+		w := s.window(testNow)
+		spans = append(spans, int64(w.end.Sub(w.start)/time.Minute))
+		var points []cms.Point
+		for ts := w.start.Add(time.Minute); !ts.After(w.end); ts = ts.Add(time.Minute) {
+			points = append(points, point("a", ts.UnixMilli(), 1))
 		}
-		assert.Equal(t, want, r, "scrape %d", i)
+		d := s.accept(points, w, testNow)
+		assert.Len(t, emitted(d), len(points))
+		d.commit()
+		if d.current {
+			break
+		}
 	}
+	assert.Equal(t, []int64{10, 20, 10}, spans)
+	assert.Len(t, s.series, 1, "what ended is known at the present")
 }

@@ -8,15 +8,18 @@ type window struct {
 }
 
 // queryWindow is the window at now that reaches back to from, but not further than
-// maxBackfill. It is never empty: CloudMonitor refuses a query whose start is not before
-// its end, which a clock that was set back would otherwise cause.
-func queryWindow(now, from time.Time, maxBackfill time.Duration) window {
-	start := from
+// maxBackfill, and is not longer than span if there is one. It is never empty: CloudMonitor
+// refuses a query whose start is not before its end.
+func queryWindow(now, from time.Time, maxBackfill, span time.Duration) window {
+	start, end := from, now
 	if earliest := now.Add(-maxBackfill); start.Before(earliest) {
 		start = earliest
 	}
-	if end := start.Add(time.Millisecond); end.After(now) {
-		return window{start: start, end: end}
+	if limit := start.Add(span); span > 0 && limit.Before(end) {
+		end = limit
 	}
-	return window{start: start, end: now}
+	if shortest := start.Add(time.Millisecond); end.Before(shortest) {
+		end = shortest
+	}
+	return window{start: start, end: end}
 }
