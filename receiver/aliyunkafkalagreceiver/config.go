@@ -3,6 +3,7 @@ package aliyunkafkalagreceiver
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -157,7 +158,10 @@ func (cfg *Config) validateSource() error {
 
 func (cfg *Config) validateTimes() error {
 	var errs []error
-	// scraperhelper itself refuses what is negative, and an interval of 0.
+	// scraperhelper itself refuses a negative timeout, and an interval that is not positive.
+	if cfg.Controller.InitialDelay < 0 {
+		errs = append(errs, fmt.Errorf("initial_delay: must not be negative, not %s", cfg.Controller.InitialDelay))
+	}
 	if cfg.Controller.Timeout == 0 {
 		errs = append(errs, errors.New("timeout: must be positive, every scrape has an end"))
 	}
@@ -227,6 +231,21 @@ func (cfg *Config) validateHTTP() error {
 	}
 	if cfg.HTTP.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("http::timeout: must not be negative, not %s", cfg.HTTP.Timeout))
+	}
+	if cfg.HTTP.ProxyURL != "" {
+		if u, err := url.Parse(cfg.HTTP.ProxyURL); err != nil || u.Host == "" {
+			// The value may hold a password, so it is not repeated.
+			errs = append(errs, errors.New("http::proxy_url: must be a URL such as http://proxy:3128"))
+		}
+	}
+	// Both would replace the signature of the calls.
+	if cfg.HTTP.Auth.HasValue() {
+		errs = append(errs, errors.New("http::auth: is not used here, calls are signed with credentials"))
+	}
+	for name := range cfg.HTTP.Headers.Iter {
+		if lower := strings.ToLower(name); lower == "authorization" || strings.HasPrefix(lower, "x-acs-") {
+			errs = append(errs, fmt.Errorf("http::headers: %s must not be set, calls are signed with credentials", name))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/collector/config/configopaque"
 
@@ -64,6 +65,12 @@ func (c *CredentialsConfig) Validate() error {
 			msg += ", here or as " + r.env + " in the environment"
 		}
 		errs = append(errs, errors.New(msg))
+	}
+	if c.RoleARN != "" && !strings.HasPrefix(c.RoleARN, "acs:ram::") {
+		errs = append(errs, fmt.Errorf("role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN))
+	}
+	if c.RoleARN != "" && c.Type == string(cms.CredentialDefault) {
+		errs = append(errs, errors.New("role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"))
 	}
 	if c.Type == string(cms.CredentialURI) && c.URL != "" {
 		if u, err := url.Parse(string(c.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -41,9 +41,15 @@ func newHealth(logger *zap.Logger) *health {
 	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}, kinds: map[string]bool{}}
 }
 
-// scraped takes the outcome of a scrape: the errors of the streams that failed, out of
-// how many, and the series that are live now.
-func (h *health) scraped(now time.Time, failures []error, streams, live int) {
+// failure is why a stream could not be read.
+type failure struct {
+	stream *stream
+	err    error
+}
+
+// scraped takes the outcome of a scrape: the failures, out of how many streams, and the
+// series that are live now.
+func (h *health) scraped(now time.Time, failures []failure, streams, live int) {
 	state := readingState(failures, live)
 	if state == stateFailing {
 		h.failing(failures, streams)
@@ -71,22 +77,28 @@ func (h *health) scraped(now time.Time, failures []error, streams, live int) {
 
 // failing tells of the kinds of failures that were not told of yet. One that comes and
 // goes among others is said once, until all is well again.
-func (h *health) failing(failures []error, streams int) {
+func (h *health) failing(failures []failure, streams int) {
 	fresh := h.fresh(failures)
 	if len(fresh) == 0 {
 		return
 	}
-	err := errors.Join(fresh...)
+	var errs []error
+	var reading []string
+	for _, f := range fresh {
+		errs = append(errs, f.err)
+		reading = append(reading, f.stream.String())
+	}
+	err := errors.Join(errs...)
 	level := zapcore.WarnLevel
 	if slices.ContainsFunc(fresh, needsOperator) {
 		level = zapcore.ErrorLevel
 	}
 	h.logger.Log(level, "Reading from CloudMonitor fails; what is not read is caught up later",
-		zap.Error(err), zap.Int("failed_batches", len(failures)), zap.Int("batches", streams))
+		zap.Error(err), zap.Strings("reading", reading), zap.Int("failed_batches", len(failures)), zap.Int("batches", streams))
 	h.report(componentstatus.NewRecoverableErrorEvent(err))
 }
 
-func readingState(failures []error, live int) string {
+func readingState(failures []failure, live int) string {
 	switch {
 	case len(failures) > 0:
 		return stateFailing
@@ -107,19 +119,19 @@ func kindOf(err error) string {
 }
 
 // needsOperator tells whether an error lasts until somebody acts.
-func needsOperator(err error) bool {
-	failure, ok := errors.AsType[*cms.Error](err)
-	return ok && !failure.Retryable()
+func needsOperator(f failure) bool {
+	err, ok := errors.AsType[*cms.Error](f.err)
+	return ok && !err.Retryable()
 }
 
-// fresh is one error of each kind that was not told of: a hundred batches fail for the
+// fresh is one failure of each kind that was not told of: a hundred batches fail for the
 // same reason.
-func (h *health) fresh(failures []error) []error {
-	var fresh []error
-	for _, err := range failures {
-		if kind := kindOf(err); !h.kinds[kind] {
+func (h *health) fresh(failures []failure) []failure {
+	var fresh []failure
+	for _, f := range failures {
+		if kind := kindOf(f.err); !h.kinds[kind] {
 			h.kinds[kind] = true
-			fresh = append(fresh, err)
+			fresh = append(fresh, f)
 		}
 	}
 	return fresh

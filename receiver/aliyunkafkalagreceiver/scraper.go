@@ -239,13 +239,15 @@ func (s *lagScraper) read(ctx context.Context, st *stream, now time.Time) outcom
 
 // conclude reports the outcomes and emits what was read.
 func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metrics, error) {
-	var failures []error
+	var failures []failure
+	var errs []error
 	lost, live := 0, 0
 	s.pending = nil
 	for i, o := range outcomes {
 		live += len(s.streams[i].series)
 		if o.err != nil {
-			failures = append(failures, o.err)
+			failures = append(failures, failure{s.streams[i], o.err})
+			errs = append(errs, o.err)
 			lost += max(1, len(s.streams[i].series))
 			continue
 		}
@@ -262,9 +264,9 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 		s.telemetry.lastSuccess.Store(now.Unix())
 		return md, nil
 	case len(s.pending) == 0:
-		return md, errors.Join(failures...)
+		return md, errors.Join(errs...)
 	default:
-		return md, scrapererror.NewPartialScrapeError(errors.Join(failures...), lost)
+		return md, scrapererror.NewPartialScrapeError(errors.Join(errs...), lost)
 	}
 }
 

@@ -363,6 +363,7 @@ func TestOneLogLineAndOneStatusPerChange(t *testing.T) {
 	failures := h.logs.FilterMessageSnippet("Reading from CloudMonitor fails")
 	require.Equal(t, 1, failures.Len())
 	assert.Contains(t, failures.All()[0].ContextMap()["error"], "cms:QueryMetricList")
+	assert.Equal(t, []any{"message_accumulation of all instances"}, failures.All()[0].ContextMap()["reading"])
 	recovered := h.logs.FilterMessageSnippet("CloudMonitor answers again")
 	require.Equal(t, 1, recovered.Len())
 	assert.Equal(t, 5*time.Minute, recovered.All()[0].ContextMap()["after"])

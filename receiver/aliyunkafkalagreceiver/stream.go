@@ -2,6 +2,7 @@ package aliyunkafkalagreceiver
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -60,6 +61,18 @@ type series struct {
 
 func newStream(metric string, instances []string, l limits) *stream {
 	return &stream{metric: metric, instances: instances, limits: l, series: map[seriesKey]*series{}}
+}
+
+// String names what the stream reads, for a log.
+func (s *stream) String() string {
+	switch n := len(s.instances); n {
+	case 0:
+		return s.metric + " of all instances"
+	case 1:
+		return s.metric + " of " + s.instances[0]
+	default:
+		return fmt.Sprintf("%s of %s and %d more", s.metric, s.instances[0], n-1)
+	}
 }
 
 // window is what to ask for at now. It starts at the oldest watermark, so that whatever

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func CheckEndpoint(raw string) error {
 func parseEndpoint(raw string) (endpoint, error) {
 	const allowed = "must be https://host[:port], or http:// for a loopback host"
 	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
+	if err != nil || u.Hostname() == "" || !validPort(u.Port()) {
 		// The value may hold a password, so it is not repeated.
 		return endpoint{}, errors.New(allowed)
 	}
@@ -36,6 +37,11 @@ func parseEndpoint(raw string) (endpoint, error) {
 		return endpoint{scheme: u.Scheme, host: u.Host}, nil
 	}
 	return endpoint{}, fmt.Errorf("%s, not %q", allowed, raw)
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func isLoopback(host string) bool {
