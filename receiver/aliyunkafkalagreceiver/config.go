@@ -177,11 +177,12 @@ func (cfg *Config) validateTimes() error {
 			errs = append(errs, fmt.Errorf("%s: must be at least %s, not %s; is the unit missing?", d.key, shortestTime, d.value))
 		}
 	}
-	if cfg.Period != secondPeriod && (cfg.Period < time.Minute || cfg.Period%time.Minute != 0) {
-		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", cfg.Period))
-		return errors.Join(append(errs, cfg.validateSpans(0)...)...)
+	period := cfg.Period
+	if period != secondPeriod && (period < time.Minute || period%time.Minute != 0) {
+		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", period))
+		period = 0 // what is wrong already is nothing to measure the spans by
 	}
-	return errors.Join(append(errs, cfg.validateSpans(cfg.Period)...)...)
+	return errors.Join(append(errs, cfg.validateSpans(period)...)...)
 }
 
 // validateSpans checks the spans that have to hold at least one period.
