@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -112,6 +114,88 @@ func startAlertmanager(t *testing.T, d *dingTalk) (address string) {
 	)
 	harness.Eventually(t, func() bool { return harness.Get(t, "http://"+address+"/-/ready") != "" }, "Alertmanager is ready")
 	return address
+}
+
+// TestDingTalkMessages: whatever the names and the number of the groups, the robot takes the
+// message, and what still fires is in it.
+func TestDingTalkMessages(t *testing.T) {
+	ding := startDingTalk(t)
+	alertmanager := startAlertmanager(t, ding)
+
+	odd := []string{`a"b`, `x\y`, "- a: b", "# c", "%s%d{{x}}", "<b>&", "中文组", "😀", "'q'", "](x)"}
+	var alerts []alert
+	for _, group := range append(odd, "line\nbreak", "bell\a") {
+		alerts = append(alerts, newAlert("KafkaConsumerLagStale", group))
+	}
+	postAlerts(t, alertmanager, alerts)
+	text := ding.await(t, "Kafka 告警 KafkaConsumerLagStale (12)")
+	for _, group := range append(odd, "line break", "bell ") {
+		assert.Contains(t, text, "**"+group+"** "+instance)
+	}
+
+	alerts = nil
+	for i := range 100 {
+		alerts = append(alerts, newAlert("KafkaConsumerLagHigh", fmt.Sprintf("%03d%s", i, strings.Repeat("长", 60))))
+	}
+	postAlerts(t, alertmanager, alerts)
+	assert.Regexp(t, `另有 \d+ 条未列出`, ding.await(t, "Kafka 告警 KafkaConsumerLagHigh (100)"))
+
+	for i := range alerts[:95] {
+		alerts[i].EndsAt = time.Now()
+	}
+	postAlerts(t, alertmanager, alerts)
+	text = ding.await(t, "Kafka 告警 KafkaConsumerLagHigh (5)")
+	for _, alert := range alerts[95:] {
+		assert.Contains(t, text, alert.Labels["consumer_group"])
+	}
+	_, faults := ding.received()
+	assert.Empty(t, faults, "the robot takes every message")
+}
+
+// alert is one as Alertmanager's API takes it.
+type alert struct {
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+	StartsAt    time.Time         `json:"startsAt"`
+	EndsAt      time.Time         `json:"endsAt"`
+}
+
+func newAlert(name, group string) alert {
+	return alert{
+		Labels:      map[string]string{"alertname": name, "severity": "warning", "instance_id": instance, "consumer_group": group},
+		Annotations: map[string]string{"lag": "190000", "replicas": "4", "summary": "Summary.", "summary_zh": "摘要。"},
+		StartsAt:    time.Now(),
+		EndsAt:      time.Now().Add(time.Hour),
+	}
+}
+
+func postAlerts(t *testing.T, alertmanager string, alerts []alert) {
+	t.Helper()
+	body, err := json.Marshal(alerts)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+alertmanager+"/api/v2/alerts", bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+}
+
+// await is the text of the message with the title.
+func (d *dingTalk) await(t *testing.T, title string) (text string) {
+	t.Helper()
+	harness.Eventually(t, func() bool {
+		messages, _ := d.received()
+		for _, m := range messages {
+			if m.Markdown.Title == title {
+				text = m.Markdown.Text
+				return true
+			}
+		}
+		return false
+	}, "a message with the title %s", title)
+	return text
 }
 
 // alertReachesDingTalk: a lag over 180,000 becomes, after the two minutes of the rule, a

@@ -65,12 +65,16 @@ var proportionalTable = []row{
 
 var toleranceTable = []row{
 	{0, [4]int{2, 2, 2, 2}},
+	{20_000, [4]int{2, 2, 2, 2}},
 	{49_999, [4]int{2, 2, 2, 2}},
+	{50_001, [4]int{2, 3, 2, 2}},
 	{75_000, [4]int{2, 3, 4, 2}},
 	{105_000, [4]int{3, 3, 4, 5}},
 	{120_000, [4]int{3, 3, 4, 5}},
 	{160_000, [4]int{4, 4, 4, 5}},
+	{190_000, [4]int{4, 4, 4, 5}},
 	{210_000, [4]int{5, 5, 5, 5}},
+	{300_000, [4]int{5, 5, 5, 5}},
 }
 
 // table checks a policy that depends on the lag and the replicas there are: each pair is a
