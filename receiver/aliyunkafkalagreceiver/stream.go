@@ -91,7 +91,10 @@ func (s *stream) window(now time.Time) window {
 			from = w
 		}
 	}
-	if s.span > 0 && s.readTo.After(from) {
+	switch {
+	case s.span > 0 && !s.primed: // only the newest points count
+		from = now.Add(-s.span)
+	case s.span > 0 && s.readTo.After(from):
 		from = s.readTo
 	}
 	return queryWindow(now, from, s.limits.maxBackfill, s.span)

@@ -337,3 +337,12 @@ func TestAWindowThatIsTooMuchIsNarrowed(t *testing.T) {
 	assert.Equal(t, []int64{10, 20, 10}, spans)
 	assert.Len(t, s.series, 1, "what ended is known at the present")
 }
+
+func TestAFirstWindowThatIsTooMuchIsNarrowedToTheNewest(t *testing.T) {
+	s := newStream(cms.MetricAccumulation, nil, testLimits())
+	s.narrow(s.window(testNow))
+	w := s.window(testNow)
+	assert.Equal(t, window{testNow.Add(-5 * time.Minute), testNow}, w)
+	d := s.accept([]cms.Point{point("a", at(2), 1), point("a", at(1), 2)}, w, testNow)
+	assertSamples(t, []sample{{at(1), 2}}, emitted(d))
+}
