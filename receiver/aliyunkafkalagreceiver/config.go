@@ -244,7 +244,7 @@ func (cfg *Config) validateHTTP() error {
 		errs = append(errs, errors.New("http::auth: is not used here, calls are signed with credentials"))
 	}
 	for name := range cfg.HTTP.Headers.Iter {
-		if lower := strings.ToLower(name); lower == "authorization" || strings.HasPrefix(lower, "x-acs-") {
+		if lower := strings.ToLower(name); lower == "authorization" || lower == "host" || strings.HasPrefix(lower, "x-acs-") {
 			errs = append(errs, fmt.Errorf("http::headers: %s must not be set, calls are signed with credentials", name))
 		}
 	}

@@ -131,6 +131,8 @@ func TestValidate(t *testing.T) {
 		{name: "http auth", yaml: region + "http: {auth: {authenticator: basicauth}}", want: []string{"http::auth"}},
 		{name: "http header", yaml: region + "http: {headers: {Authorization: x}}", want: []string{"http::headers: Authorization"}},
 		{name: "role", yaml: region + "credentials: {type: ram_role_arn, access_key_id: x, access_key_secret: y, role_arn: admin}", want: []string{"role_arn: must be like acs:ram::"}},
+		{name: "token with access_key", yaml: region + "credentials: {type: access_key, access_key_id: x, access_key_secret: y, security_token: z}", want: []string{"security_token: is not used when type is access_key"}},
+		{name: "host header", yaml: region + "http: {headers: {Host: x}}", want: []string{"http::headers: Host must not be set"}},
 		{name: "role without type", yaml: region + "credentials: {role_arn: 'acs:ram::1:role/x'}", want: []string{"role_arn: is not used when type is default"}},
 		{name: "http timeout", yaml: region + "http: {timeout: -1s}", want: []string{"http::timeout"}},
 		{name: "retry", yaml: region + "retry_on_failure: {initial_interval: -1s}", want: []string{"retry_on_failure"}},

@@ -72,6 +72,9 @@ func (c *CredentialsConfig) Validate() error {
 	if c.RoleARN != "" && c.Type == string(cms.CredentialDefault) {
 		errs = append(errs, errors.New("role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"))
 	}
+	if c.SecurityToken != "" && c.Type == string(cms.CredentialAccessKey) {
+		errs = append(errs, errors.New("security_token: is not used when type is access_key; set type to sts"))
+	}
 	if c.Type == string(cms.CredentialURI) && c.URL != "" {
 		if u, err := url.Parse(string(c.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			errs = append(errs, errors.New("url: must be an http:// or https:// URL"))

@@ -86,11 +86,10 @@ func (d *delivery) commit() {
 		ser.delivered = true
 	}
 	if d.current {
-		d.stream.span = 0
+		d.stream.catchUp = catchUp{}
 		return
 	}
-	d.stream.span *= 2
-	d.stream.readTo = d.window.end
+	d.stream.catchUp.delivered(d.window, d.stream.limits.period)
 }
 
 // points is how many data points the delivery has, marks included.

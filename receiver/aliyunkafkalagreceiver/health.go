@@ -65,7 +65,7 @@ func (h *health) scraped(now time.Time, failures []failure, streams, live int) {
 		return
 	case state == stateEmpty:
 		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
-			"check region, instances and consumer_groups, that the consumers commit offsets, and that stale_after is longer than CloudMonitor's delay")
+			"check region, instances and consumer_groups, that the consumers commit offsets, the clock of this host, and that stale_after is longer than CloudMonitor's delay")
 	case before == stateUnknown || before == stateEmpty:
 		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
 	default:
@@ -110,12 +110,12 @@ func readingState(failures []failure, live int) string {
 }
 
 // kindOf names the kind of a failure. What does not come from a call to CloudMonitor is a
-// read that was cut short: by the page cap, or waiting for requests_per_second.
+// read that was cut short.
 func kindOf(err error) string {
 	if kind := cms.KindOf(err); kind != "" {
 		return string(kind)
 	}
-	return "incomplete"
+	return errIncomplete.Error()
 }
 
 // needsOperator tells whether an error lasts until somebody acts.

@@ -16,6 +16,9 @@ import (
 // maxPages bounds the calls and the memory of one read: 144,000 points.
 const maxPages = 100
 
+// errIncomplete tells that a read was cut short by a limit of this receiver.
+var errIncomplete = errors.New("incomplete")
+
 // reader reads whole windows: page by page, each call rate limited, measured and retried.
 type reader struct {
 	client    cms.Client
@@ -55,7 +58,7 @@ func (r *reader) read(ctx context.Context, q cms.Query) (reading, error) {
 			return got, nil
 		}
 		if got.pages == maxPages {
-			return got, fmt.Errorf("more than %d pages; list fewer instances in one receiver", maxPages)
+			return got, fmt.Errorf("%w: more than %d pages; what is missing is read in smaller parts", errIncomplete, maxPages)
 		}
 	}
 }
@@ -97,10 +100,10 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 
 func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 	if ctx.Err() != nil {
-		return cms.Page{}, &cms.Error{Kind: cms.KindNetwork, Message: "no time left in this scrape", Err: ctx.Err()}
+		return cms.Page{}, fmt.Errorf("%w: no time left in this scrape; if it lasts, raise timeout or max_concurrency, or list fewer instances: %w", errIncomplete, ctx.Err())
 	}
 	if err := r.limiter.Wait(ctx); err != nil {
-		return cms.Page{}, fmt.Errorf("waiting for requests_per_second: %w", err)
+		return cms.Page{}, fmt.Errorf("%w: no time left to wait for requests_per_second; if it lasts, raise that or timeout, or list fewer instances: %w", errIncomplete, err)
 	}
 	began := time.Now()
 	page, err := r.client.DescribeMetricList(ctx, q)

@@ -47,7 +47,7 @@ type lagScraper struct {
 	cancel context.CancelFunc
 	// pending is what the last scrape emitted and the next consumer has not answered yet.
 	pending []*delivery
-	// latest is the time of the last scrape.
+	// latest is the time of the last scrape that read something.
 	latest time.Time
 	// first is the stream with which the next scrape begins, so that none is always last.
 	first int
@@ -137,6 +137,10 @@ func (s *lagScraper) start(ctx context.Context, host component.Host) error {
 		s.set.Logger.Warn("stale_after is shorter than two periods: series may end between two points",
 			zap.Stringer("stale_after", s.cfg.StaleAfter), zap.Stringer("period", s.cfg.Period))
 	}
+	if s.cfg.MaxBackfill < s.cfg.Controller.CollectionInterval {
+		s.set.Logger.Warn("max_backfill is shorter than collection_interval: points between two scrapes are never read",
+			zap.Stringer("max_backfill", s.cfg.MaxBackfill), zap.Stringer("collection_interval", s.cfg.Controller.CollectionInterval))
+	}
 	return nil
 }
 
@@ -182,7 +186,6 @@ func (s *lagScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	if now.Before(s.latest) { // a clock that was set back must not bring back what ended
 		now = s.latest
 	}
-	s.latest = now
 	outcomes := s.readAll(reading, now)
 	if s.ctx.Err() != nil {
 		return pmetric.NewMetrics(), s.ctx.Err()
@@ -226,7 +229,7 @@ func (s *lagScraper) read(ctx context.Context, st *stream, now time.Time) outcom
 		Instances:  st.instances,
 	})
 	if err != nil {
-		if got.pages > 0 { // it began to answer, so it was too much
+		if got.pages > 0 && tooMuch(ctx, err) {
 			st.narrow(w)
 		}
 		return outcome{err: err}
@@ -235,6 +238,11 @@ func (s *lagScraper) read(ctx context.Context, st *stream, now time.Time) outcom
 	d.drop(dropMalformed, got.malformed)
 	s.telemetry.received(ctx, int64(len(got.points))+got.malformed, d.dropped)
 	return outcome{delivery: d, repeated: got.repeated}
+}
+
+// tooMuch tells whether a read failed because it did not fit into a scrape.
+func tooMuch(ctx context.Context, err error) bool {
+	return errors.Is(err, errIncomplete) || errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
 // conclude reports the outcomes and emits what was read.
@@ -255,6 +263,9 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 		s.health.discarded(o.delivery.dropped)
 		s.health.paged(o.repeated)
 	}
+	if len(s.pending) > 0 {
+		s.latest = now
+	}
 	s.health.scraped(now, failures, len(s.streams), live)
 	s.telemetry.tracked.Store(int64(live))
 
@@ -264,6 +275,7 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 		s.telemetry.lastSuccess.Store(now.Unix())
 		return md, nil
 	case len(s.pending) == 0:
+		s.refusedSince = time.Time{} // nothing is offered, so nothing is refused
 		return md, errors.Join(errs...)
 	default:
 		return md, scrapererror.NewPartialScrapeError(errors.Join(errs...), lost)
@@ -275,6 +287,9 @@ func (s *lagScraper) conclude(outcomes []outcome, now time.Time) (pmetric.Metric
 // it has already, is given up after max_backfill: sent again and again it would hold back
 // the watermarks for ever.
 func (s *lagScraper) settle(ctx context.Context, err error) {
+	if err != nil && s.ctx.Err() != nil { // cut short by the shutdown
+		return
+	}
 	givenUp := s.giveUp(err)
 	var points int64
 	for _, d := range s.pending {
@@ -299,6 +314,7 @@ func (s *lagScraper) settleEmpty() {
 		d.commit()
 	}
 	s.pending = nil
+	s.refusedSince = time.Time{}
 }
 
 // giveUp tells whether the next consumer has refused for good for max_backfill.

@@ -151,7 +151,7 @@ func TestCatchUpThatIsTooMuchForAScrape(t *testing.T) {
 	h.cms.setFail(func(context.Context, cms.Query) error {
 		pages++
 		if pages > 10 {
-			return &cms.Error{Kind: cms.KindNetwork, Err: context.DeadlineExceeded}
+			return fmt.Errorf("%w: no time left", errIncomplete)
 		}
 		return nil
 	})
@@ -188,6 +188,66 @@ func TestAClockSetBackBringsNothingBack(t *testing.T) {
 	h.clock.advance(-3 * time.Minute)
 	require.NoError(t, h.scrape())
 	assert.Empty(t, h.received())
+}
+
+// TestAClockThatWasAhead: CloudMonitor refuses such a clock, and it is forgotten.
+func TestAClockThatWasAhead(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	h.clock.advance(8 * time.Hour)
+	h.cms.setFail(failWith(&cms.Error{Kind: cms.KindClockSkew}))
+	require.Error(t, h.scrape())
+	h.clock.advance(-8 * time.Hour)
+	h.cms.setFail(nil)
+	h.minute(map[string]float64{"a": 1})
+	require.NoError(t, h.scrape())
+	assert.Len(t, h.received()["i/a"], 1)
+}
+
+// TestOnlyWhatIsTooMuchNarrows: another failure of a later page is caught up in one go.
+func TestOnlyWhatIsTooMuchNarrows(t *testing.T) {
+	for kind, narrows := range map[error]bool{
+		&cms.Error{Kind: cms.KindServer, Status: 500}: false, errForbidden: false, errIncomplete: true,
+	} {
+		t.Run(kind.Error(), func(t *testing.T) {
+			h := newHarness(t, minimalYAML)
+			groups := map[string]float64{}
+			for i := range cms.PageLength {
+				groups[fmt.Sprintf("g%04d", i)] = 1
+			}
+			h.minute(groups)
+			require.NoError(t, h.scrape())
+			h.minute(groups)
+			h.minute(groups)
+			h.cms.setFail(func(_ context.Context, q cms.Query) error {
+				if q.NextToken != "" {
+					return kind
+				}
+				return nil
+			})
+			require.ErrorIs(t, h.scrape(), kind)
+			h.cms.setFail(nil)
+			h.received()
+			require.NoError(t, h.scrape())
+			if narrows {
+				assert.Len(t, h.received()["i/g0000"], 1)
+			} else {
+				assert.Len(t, h.received()["i/g0000"], 2)
+			}
+		})
+	}
+}
+
+func TestUnwantedGroupsAreNotReadAgainAndAgain(t *testing.T) {
+	h := newHarness(t, minimalYAML+"consumer_groups: {include: [{strict: none}]}")
+	groups := map[string]float64{}
+	for i := range 500 {
+		groups[fmt.Sprintf("g%04d", i)] = 1
+	}
+	for range 20 {
+		h.minute(groups)
+		require.NoError(t, h.scrape())
+	}
+	assert.Equal(t, 22, h.cms.calls(), "one a scrape, and one more for a sweep once a lookback")
 }
 
 func TestFailuresThatTakeTurnsAreSaidOnce(t *testing.T) {
@@ -312,6 +372,28 @@ func TestWhatIsRefusedForGoodIsGivenUp(t *testing.T) {
 	assert.Equal(t, 1, h.logs.FilterMessageSnippet("Gave up points").Len())
 }
 
+// TestTimeWithoutADeliveryIsNoRefusal: two refusals with an outage between them.
+func TestTimeWithoutADeliveryIsNoRefusal(t *testing.T) {
+	h := newHarness(t, minimalYAML)
+	refused := consumererror.NewPermanent(errors.New("429 Too Many Requests"))
+	scrape := func(read, consume error) {
+		h.minute(map[string]float64{"a": 1})
+		h.cms.setFail(nil)
+		if read != nil {
+			h.cms.setFail(failWith(read))
+		}
+		h.next.err = consume
+		_ = h.scrape()
+	}
+	scrape(nil, refused)
+	for range 57 {
+		scrape(errForbidden, nil)
+	}
+	scrape(nil, refused)
+	scrape(nil, nil)
+	assert.Len(t, h.received()["i/a"], 60)
+}
+
 func TestARefusalForGoodThatPassesLosesNothing(t *testing.T) {
 	h := newHarness(t, minimalYAML)
 	h.next.err = consumererror.NewPermanent(errors.New("429 Too Many Requests"))
@@ -418,6 +500,12 @@ func TestAnnouncesProjectedCalls(t *testing.T) {
 func TestWarnsOfSeriesThatEndBetweenTwoPoints(t *testing.T) {
 	for yaml, warnings := range map[string]int{minimalYAML: 0, minimalYAML + "period: 300s": 1} {
 		assert.Equal(t, warnings, newHarness(t, yaml).logs.FilterMessageSnippet("stale_after is shorter").Len(), yaml)
+	}
+}
+
+func TestWarnsOfPointsThatAreNeverRead(t *testing.T) {
+	for yaml, warnings := range map[string]int{minimalYAML: 0, minimalYAML + "collection_interval: 2h": 1} {
+		assert.Equal(t, warnings, newHarness(t, yaml).logs.FilterMessageSnippet("max_backfill is shorter").Len(), yaml)
 	}
 }
 

@@ -21,12 +21,11 @@ type stream struct {
 	// primed is set by the first read that brought a series: until then a restart may have
 	// left newer samples downstream than the reply has.
 	primed bool
-	// sweptAt is when a query last reached back behind the watermarks.
-	sweptAt time.Time
-	// span limits a window after one was too much for a scrape; 0 does not. Up to readTo
-	// such windows were read and delivered.
-	span   time.Duration
-	readTo time.Time
+	// sweptAt is when a query last reached back behind the watermarks, and sweepPoints what
+	// it brought.
+	sweptAt     time.Time
+	sweepPoints int
+	catchUp     catchUp
 }
 
 // limits are the configured bounds of a stream.
@@ -80,10 +79,11 @@ func (s *stream) String() string {
 // that appears later than the others publish would stay before every start.
 func (s *stream) window(now time.Time) window {
 	from := now
+	sweep := s.sweepDue(now)
 	switch {
-	case len(s.series) == 0:
+	case s.sweptAt.IsZero():
 		from = now.Add(-s.limits.lookback)
-	case s.sweepDue(now):
+	case sweep:
 		from = now.Add(-s.limits.staleAfter)
 	}
 	for _, ser := range s.series {
@@ -92,30 +92,35 @@ func (s *stream) window(now time.Time) window {
 		}
 	}
 	switch {
-	case s.span > 0 && !s.primed: // only the newest points count
-		from = now.Add(-s.span)
-	case s.span > 0 && s.readTo.After(from):
-		from = s.readTo
+	case s.catchUp.span > 0 && !s.primed: // only the newest points count
+		from = now.Add(-s.catchUp.span)
+	case s.catchUp.readTo.After(from):
+		from = s.catchUp.readTo
 	}
-	return queryWindow(now, from, s.limits.maxBackfill, s.span)
+	w := queryWindow(now, from, s.limits.maxBackfill, s.catchUp.span)
+	w.sweep = sweep
+	return w
 }
 
 // sweepDue tells whether to look for new series behind the watermarks, not further than
-// staleAfter since older points do not begin a series. That is done twice in staleAfter if
-// it takes no more than a page, and otherwise once a lookback.
+// staleAfter since older points do not begin a series. What takes more than a page is done
+// once a lookback, and otherwise it is done twice in staleAfter; always if there is nothing
+// else to read.
 func (s *stream) sweepDue(now time.Time) bool {
-	every := s.limits.lookback
-	if len(s.series)*int(s.limits.staleAfter/s.limits.period) < cms.PageLength {
-		every = s.limits.staleAfter / 2
+	every := s.limits.staleAfter / 2
+	switch {
+	case s.sweepPoints >= cms.PageLength:
+		every = s.limits.lookback
+	case len(s.series) == 0:
+		every = 0
 	}
-	return s.span == 0 && now.Sub(s.sweptAt) >= every
+	return s.catchUp.span == 0 && now.Sub(s.sweptAt) >= every
 }
 
-// narrow halves the next window: this one was too much for a scrape. It grows again with
-// each window that is delivered, until one reaches the present.
+// narrow makes the next windows shorter: this one was too much for a scrape.
 func (s *stream) narrow(w window) {
-	s.span = max(w.end.Sub(w.start)/2, s.limits.period)
-	s.sweptAt = w.end
+	s.catchUp.failed(w, s.limits.period)
+	s.sweptAt, s.sweepPoints = w.end, cms.PageLength
 }
 
 // accept sorts what the read of a window at now brought into what the next consumer is to
@@ -141,8 +146,8 @@ func (s *stream) accept(points []cms.Point, w window, now time.Time) *delivery {
 	}
 	if d.current {
 		s.end(d, now)
-		if s.sweepDue(now) {
-			s.sweptAt = now
+		if w.sweep {
+			s.sweptAt, s.sweepPoints = now, len(points)
 		}
 	}
 	slices.SortFunc(d.series, func(a, b seriesDelivery) int { return a.key.compare(b.key) })

@@ -72,7 +72,9 @@ func assertSamples(t *testing.T, want, got []sample) {
 // whole is a window that reaches the present.
 func whole() window { return wholeAt(testNow) }
 
-func wholeAt(now time.Time) window { return window{now.Add(-10 * time.Minute), now} }
+func wholeAt(now time.Time) window {
+	return window{start: now.Add(-10 * time.Minute), end: now, sweep: true}
+}
 
 func TestStreamWindow(t *testing.T) {
 	tests := []struct {
@@ -81,7 +83,8 @@ func TestStreamWindow(t *testing.T) {
 		sweptAt    time.Time
 		want       int64
 	}{
-		{"no series: lookback", nil, testNow, at(10)},
+		{"the first: lookback", nil, time.Time{}, at(10)},
+		{"no series: a sweep", nil, testNow, at(5)},
 		{"one series: its watermark", map[string]int64{"a": at(1)}, testNow, at(1)},
 		{"the oldest watermark", map[string]int64{"a": at(1), "b": at(4)}, testNow, at(4)},
 		{"not beyond max_backfill", map[string]int64{"a": at(300)}, testNow, at(60)},
@@ -273,7 +276,7 @@ func TestSweepIsDueNowAndThen(t *testing.T) {
 		every  int // minutes
 	}{
 		{"when it takes no more than a page", 1, 3}, // two and a half minutes, in scrapes of one
-		{"when it takes more pages", 500, 10},
+		{"when it takes more pages", 300, 10},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,8 +293,10 @@ func TestSweepIsDueNowAndThen(t *testing.T) {
 				}
 				assert.Equal(t, want, now.Sub(w.start), "scrape %d", scrape)
 				var points []cms.Point
-				for i := range tt.groups {
-					points = append(points, point(fmt.Sprint(i), now.UnixMilli(), 1))
+				for ts := w.start.Add(time.Minute); !ts.After(w.end); ts = ts.Add(time.Minute) {
+					for i := range tt.groups {
+						points = append(points, point(fmt.Sprint(i), ts.UnixMilli(), 1))
+					}
 				}
 				s.accept(points, w, now).commit()
 				now = now.Add(time.Minute)
@@ -334,7 +339,7 @@ func TestAWindowThatIsTooMuchIsNarrowed(t *testing.T) {
 			break
 		}
 	}
-	assert.Equal(t, []int64{10, 20, 10}, spans)
+	assert.Equal(t, []int64{10, 15, 15}, spans)
 	assert.Len(t, s.series, 1, "what ended is known at the present")
 }
 
@@ -342,7 +347,7 @@ func TestAFirstWindowThatIsTooMuchIsNarrowedToTheNewest(t *testing.T) {
 	s := newStream(cms.MetricAccumulation, nil, testLimits())
 	s.narrow(s.window(testNow))
 	w := s.window(testNow)
-	assert.Equal(t, window{testNow.Add(-5 * time.Minute), testNow}, w)
+	assert.Equal(t, window{start: testNow.Add(-5 * time.Minute), end: testNow}, w)
 	d := s.accept([]cms.Point{point("a", at(2), 1), point("a", at(1), 2)}, w, testNow)
 	assertSamples(t, []sample{{at(1), 2}}, emitted(d))
 }

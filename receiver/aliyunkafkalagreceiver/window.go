@@ -5,6 +5,12 @@ import "time"
 // window is the span (start, end] that one query asks for.
 type window struct {
 	start, end time.Time
+	// sweep tells that it reaches back behind the watermarks on purpose.
+	sweep bool
+}
+
+func (w window) length() time.Duration {
+	return w.end.Sub(w.start)
 }
 
 // queryWindow is the window at now that reaches back to from, but not further than
