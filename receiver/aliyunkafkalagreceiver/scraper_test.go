@@ -237,19 +237,6 @@ func TestOnlyWhatIsTooMuchNarrows(t *testing.T) {
 	}
 }
 
-func TestUnwantedGroupsAreNotReadAgainAndAgain(t *testing.T) {
-	h := newHarness(t, minimalYAML+"consumer_groups: {include: [{strict: none}]}")
-	groups := map[string]float64{}
-	for i := range 500 {
-		groups[fmt.Sprintf("g%04d", i)] = 1
-	}
-	for range 20 {
-		h.minute(groups)
-		require.NoError(t, h.scrape())
-	}
-	assert.Equal(t, 22, h.cms.calls(), "one a scrape, and one more for a sweep once a lookback")
-}
-
 func TestFailuresThatTakeTurnsAreSaidOnce(t *testing.T) {
 	h := newHarness(t, minimalYAML)
 	for i := range 10 {

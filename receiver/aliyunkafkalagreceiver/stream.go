@@ -83,7 +83,7 @@ func (s *stream) window(now time.Time) window {
 	switch {
 	case s.sweptAt.IsZero():
 		from = now.Add(-s.limits.lookback)
-	case sweep:
+	case sweep, len(s.series) == 0:
 		from = now.Add(-s.limits.staleAfter)
 	}
 	for _, ser := range s.series {
@@ -91,10 +91,7 @@ func (s *stream) window(now time.Time) window {
 			from = w
 		}
 	}
-	switch {
-	case s.catchUp.span > 0 && !s.primed: // only the newest points count
-		from = now.Add(-s.catchUp.span)
-	case s.catchUp.readTo.After(from):
+	if s.catchUp.readTo.After(from) {
 		from = s.catchUp.readTo
 	}
 	w := queryWindow(now, from, s.limits.maxBackfill, s.catchUp.span)
@@ -104,15 +101,11 @@ func (s *stream) window(now time.Time) window {
 
 // sweepDue tells whether to look for new series behind the watermarks, not further than
 // staleAfter since older points do not begin a series. What takes more than a page is done
-// once a lookback, and otherwise it is done twice in staleAfter; always if there is nothing
-// else to read.
+// once a lookback, and otherwise it is done twice in staleAfter.
 func (s *stream) sweepDue(now time.Time) bool {
 	every := s.limits.staleAfter / 2
-	switch {
-	case s.sweepPoints >= cms.PageLength:
+	if s.sweepPoints >= cms.PageLength {
 		every = s.limits.lookback
-	case len(s.series) == 0:
-		every = 0
 	}
 	return s.catchUp.span == 0 && now.Sub(s.sweptAt) >= every
 }
@@ -120,7 +113,10 @@ func (s *stream) sweepDue(now time.Time) bool {
 // narrow makes the next windows shorter: this one was too much for a scrape.
 func (s *stream) narrow(w window) {
 	s.catchUp.failed(w, s.limits.period)
-	s.sweptAt, s.sweepPoints = w.end, cms.PageLength
+	s.sweepPoints = cms.PageLength
+	if !s.sweptAt.IsZero() {
+		s.sweptAt = w.end
+	}
 }
 
 // accept sorts what the read of a window at now brought into what the next consumer is to
@@ -146,8 +142,11 @@ func (s *stream) accept(points []cms.Point, w window, now time.Time) *delivery {
 	}
 	if d.current {
 		s.end(d, now)
-		if w.sweep {
+		switch {
+		case w.sweep:
 			s.sweptAt, s.sweepPoints = now, len(points)
+		case s.sweptAt.IsZero(): // the first was read in parts
+			s.sweptAt = now
 		}
 	}
 	slices.SortFunc(d.series, func(a, b seriesDelivery) int { return a.key.compare(b.key) })

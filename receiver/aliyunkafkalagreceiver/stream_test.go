@@ -343,11 +343,30 @@ func TestAWindowThatIsTooMuchIsNarrowed(t *testing.T) {
 	assert.Len(t, s.series, 1, "what ended is known at the present")
 }
 
-func TestAFirstWindowThatIsTooMuchIsNarrowedToTheNewest(t *testing.T) {
-	s := newStream(cms.MetricAccumulation, nil, testLimits())
-	s.narrow(s.window(testNow))
-	w := s.window(testNow)
-	assert.Equal(t, window{start: testNow.Add(-5 * time.Minute), end: testNow}, w)
-	d := s.accept([]cms.Point{point("a", at(2), 1), point("a", at(1), 2)}, w, testNow)
-	assertSamples(t, []sample{{at(1), 2}}, emitted(d))
+// TestAFirstReadInParts: a scrape reads two points, and CloudMonitor is three minutes late, so
+// that the newest part has none.
+func TestAFirstReadInParts(t *testing.T) {
+	l := testLimits()
+	l.staleAfter = 10 * time.Minute
+	s := newStream(cms.MetricAccumulation, nil, l)
+	var got []sample
+	for now := testNow; now.Before(testNow.Add(30 * time.Minute)); now = now.Add(time.Minute) {
+		w := s.window(now)
+		var points []cms.Point
+		late := now.Add(-3 * time.Minute)
+		for ts := w.start.Truncate(time.Minute).Add(time.Minute); !ts.After(w.end) && !ts.After(late); ts = ts.Add(time.Minute) {
+			points = append(points, point("a", ts.UnixMilli(), 1))
+		}
+		if len(points) > 2 {
+			s.narrow(w)
+			continue
+		}
+		d := s.accept(points, w, now)
+		got = append(got, emitted(d)...)
+		d.commit()
+	}
+	assert.Greater(t, len(got), 20)
+	for i := 1; i < len(got); i++ {
+		assert.Equal(t, time.Minute.Milliseconds(), got[i].timestamp-got[i-1].timestamp, "none is left out")
+	}
 }
