@@ -1,6 +1,7 @@
 package cmssim
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -73,10 +74,7 @@ func (s *Server) page(q query, fault FaultKind) (points []string, token string) 
 	case FaultMalformedPoints:
 		points = interleave(s.malformedPoints(q), points)
 	case FaultRepeatedToken:
-		token = q.nextToken
-		if token == "" {
-			token = cursor{asOf: s.Now().UnixNano()}.token(q)
-		}
+		token = cmp.Or(q.nextToken, token, cursor{asOf: s.Now().UnixNano()}.token(q))
 	}
 	return points, token
 }

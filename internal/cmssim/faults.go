@@ -36,7 +36,7 @@ const (
 	FaultMalformedPoints FaultKind = "malformed_points" // malformed points between the good ones
 	FaultDuplicatePoints FaultKind = "duplicate_points" // every point twice
 	FaultLatePoints      FaultKind = "late_points"      // points are visible one period later than they should be
-	FaultRepeatedToken   FaultKind = "repeated_token"   // the NextToken of a page is the one that it was asked for with
+	FaultRepeatedToken   FaultKind = "repeated_token"   // from the second page on, NextToken is the one that was sent
 )
 
 // errorFaults are the faults that are an error reply.
