@@ -91,6 +91,28 @@ func TestRequestByName(t *testing.T) {
 	assert.JSONEq(t, `[{"instanceId":"i","consumerGroup":"g\"1"},{"instanceId":"j","consumerGroup":"g","topic":"t"}]`, (<-query).Get("Dimensions"))
 }
 
+func TestTopicMetric(t *testing.T) {
+	const reply = `{"Code":"200","Datapoints":[` + pointJSON + `]}`
+	for metric, topic := range map[string]string{MetricAccumulation: "", MetricTopicAccumulation: "t"} {
+		q := testQuery
+		q.MetricName = metric
+		page, err := staticClient(t, answer(http.StatusOK, nil, reply)).DescribeMetricList(t.Context(), q)
+		require.NoError(t, err)
+		require.Len(t, page.Points, 1)
+		assert.Equal(t, topic, page.Points[0].Topic)
+	}
+}
+
+func TestLargeBufferIsNotKept(t *testing.T) {
+	for size, kept := range map[int]bool{1000: true, maxKeptBytes + 1: false} {
+		var r reply
+		r.body.Write(make([]byte, size))
+		r.reset()
+		assert.Zero(t, r.body.Len())
+		assert.Equal(t, kept, r.body.Cap() > 0)
+	}
+}
+
 func TestTooManyInstances(t *testing.T) {
 	c := staticClient(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	q := testQuery

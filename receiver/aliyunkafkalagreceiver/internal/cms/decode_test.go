@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -216,11 +218,28 @@ func TestDecodeAfterALargeReply(t *testing.T) {
 	for range 2 {
 		page, failure := d.decode([]byte(`{"Code":"200","Message":"`+strings.Repeat("x", maxKeptBytes)+`","Datapoints":[`+pointJSON+`]}`), false)
 		require.Nil(t, failure)
+		assert.Zero(t, d.reply, "the memory is kept")
 		assert.Equal(t, []lag.Point{groupPoint}, page.Points)
 		_, failure = d.decode([]byte(asString("["+pointJSON+"]")), false)
 		require.Nil(t, failure)
 		assert.Equal(t, []lag.Point{groupPoint}, page.Points, "the page lives longer than the parser")
 	}
+}
+
+func TestConcurrentDecoders(t *testing.T) {
+	var n names
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			d := newDecoder(&n)
+			for i := range 100 {
+				page, failure := d.decode([]byte(asString("["+point(strconv.Itoa(i), "1")+"]")), false)
+				assert.Nil(t, failure)
+				assert.Equal(t, strconv.Itoa(i), page.Points[0].Group)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzDecode(f *testing.F) {

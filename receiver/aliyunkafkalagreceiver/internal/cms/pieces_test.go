@@ -132,7 +132,9 @@ func TestNames(t *testing.T) {
 		require.Equal(t, first, get("a"))
 		get("b")
 	}
-	assert.LessOrEqual(t, len(n.new)+len(n.old), 4)
+	get("c")
+	assert.NotContains(t, n.new, "a", "the table was not renewed")
+	assert.Same(t, first, get("a"), "the new table does not take over the name")
 
 	for i := range 3 * renewAfter * PageLength { // names that are not used any more are forgotten
 		n.get([]byte("b"))

@@ -71,6 +71,24 @@ func TestSTSEndpoint(t *testing.T) {
 	}
 }
 
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestCallsToSTSEnd(t *testing.T) {
+	clearEnvironment(t)
+	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		deadline, ok := r.Context().Deadline()
+		assert.True(t, ok)
+		assert.WithinDuration(t, time.Now().Add(stsTimeout), deadline, stsTimeout/2)
+		return nil, context.DeadlineExceeded
+	})}
+	c := newTestClient(t, Settings{Endpoint: "https://metrics.cn-hangzhou.aliyuncs.com", HTTPClient: client, Credentials: oidcSettings(t)})
+	_, err := c.DescribeMetricList(t.Context(), testQuery)
+	assert.Equal(t, KindNetwork, KindOf(err))
+	assert.ErrorContains(t, err, "STS at sts.aliyuncs.com: context deadline exceeded")
+}
+
 func TestSTSHonoursTheContext(t *testing.T) {
 	c := newCloud(t)
 	arrived := make(chan struct{})
