@@ -147,6 +147,21 @@ type fakeProvider func() (*providers.Credentials, error)
 func (f fakeProvider) GetCredentials() (*providers.Credentials, error) { return f() }
 func (fakeProvider) GetProviderName() string                           { return "fake" }
 
+// TestProviderIsAskedEachTime shows that only the provider knows when its session ends.
+func TestProviderIsAskedEachTime(t *testing.T) {
+	asked := 0
+	c, _, _ := fakeCache(sdkSource(fakeProvider(func() (*providers.Credentials, error) {
+		asked++
+		return &providers.Credentials{AccessKeyId: "a", AccessKeySecret: "b", SecurityToken: "c"}, nil
+	})))
+	for range 2 {
+		cred, err := c.get(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, &credential{id: "a", secret: "b", token: "c", lifetime: sessionMargin}, cred)
+	}
+	assert.Equal(t, 2, asked)
+}
+
 func TestBadProviders(t *testing.T) {
 	tests := map[string]fakeProvider{
 		"panics":    func() (*providers.Credentials, error) { panic("nil dereference with " + testSecret) },

@@ -219,7 +219,7 @@ func TestSources(t *testing.T) {
 		},
 		"role with a session, in the VPC": {
 			typ: CredentialRAMRoleARN, network: "vpc", env: map[string]string{"ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/env"},
-			settings: CredentialSettings{AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken},
+			settings: CredentialSettings{AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken + "\n"},
 			asked:    []string{"POST sts-vpc.cn-hangzhou.aliyuncs.com/ AssumeRole"},
 			form:     map[string]string{"RoleArn": "acs:ram::1:role/env", "RoleSessionName": "aliyunkafkalag"},
 		},
@@ -251,6 +251,17 @@ func TestSources(t *testing.T) {
 			setUp: func(t *testing.T) {
 				setOIDC(t)
 				home(t, ".aliyun/config.json", `{"current":"p","profiles":[{"name":"p","mode":"AK",`+cliKey+`}]}`)
+			},
+		},
+		"default, a role and a token are not OIDC": {
+			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "", "ALIBABA_CLOUD_ECS_METADATA": "my-role"},
+			asked: []string{askIMDS, askIMDSFor + "my-role"}, setUp: setOIDC,
+		},
+		"default, CLI profile before a file": {
+			typ: CredentialDefault, id: testID,
+			setUp: func(t *testing.T) {
+				home(t, ".aliyun/config.json", `{"current":"p","profiles":[{"name":"p","mode":"AK",`+cliKey+`}]}`)
+				home(t, ".alibabacloud/credentials", "[default]\ntype = ecs_ram_role\nrole_name = file-role\n")
 			},
 		},
 		"default, a role alone is not OIDC": {
@@ -335,8 +346,11 @@ func TestSources(t *testing.T) {
 			c.answer = func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Acs-Action") == "AssumeRole" {
 					assert.NoError(t, checkSignature(r, testSecret))
-					assert.Equal(t, tt.settings.SecurityToken, r.Header.Get("X-Acs-Security-Token"))
+					assert.Equal(t, strings.TrimSpace(tt.settings.SecurityToken), r.Header.Get("X-Acs-Security-Token"))
 					assert.Equal(t, "2015-04-01", r.Header.Get("X-Acs-Version"))
+				}
+				if r.Header.Get("X-Acs-Action") == "AssumeRoleWithOIDC" {
+					assert.Empty(t, r.Header.Get("Authorization"))
 				}
 				goodAnswer(w, r)
 			}

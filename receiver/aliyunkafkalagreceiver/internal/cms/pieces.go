@@ -34,7 +34,7 @@ func cutArray(body []byte) (rest, array []byte) {
 // pieces reads an array that does not parse as a whole, element by element, so that one bad element costs no other.
 // It reports whether b looks like an array of a page.
 func (d *decoder) pieces(page *Page, b []byte) bool {
-	if b[0] != '[' || b[len(b)-1] != ']' || bytes.Count(b, []byte(",")) > maxValues {
+	if b[0] != '[' || b[len(b)-1] != ']' {
 		return false
 	}
 	rest := bytes.TrimLeft(b[1:len(b)-1], ", \t\r\n")

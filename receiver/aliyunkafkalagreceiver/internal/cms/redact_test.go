@@ -151,6 +151,8 @@ func TestCredentialErrors(t *testing.T) {
 		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"open /nonexistent/token: no such file"}},
 		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", KindNetwork.Remedy()}},
 		"default STS":   {settings: CredentialSettings{Type: CredentialDefault}, env: setOIDC, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF"}},
+		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "the service that issues them refused"}},
+		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"gave no usable answer"}},
 		"URI network":   {settings: uri, answer: closed, kind: KindNetwork, want: []string{"EOF"}},
 		"no ECS role":   {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"HTTP status 404"}},
 		"default":       {settings: CredentialSettings{Type: CredentialDefault}, answer: closed, kind: KindBadCredentials, want: []string{"the environment, OIDC,"}},
