@@ -63,6 +63,19 @@ func TestCacheRenewsInTime(t *testing.T) {
 	}
 }
 
+func TestLateCallerFindsRenewedCredentials(t *testing.T) {
+	asked := 0
+	c, _, _ := fakeCache(func(context.Context) (*credential, error) {
+		asked++
+		return session("a", time.Hour), nil
+	})
+	for range 2 {
+		_, err := c.renew(t.Context())
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, asked)
+}
+
 func TestCacheOutlivesAFailedRenewal(t *testing.T) {
 	fail, asked := false, 0
 	c, clock, built := fakeCache(func(context.Context) (*credential, error) {
