@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
 // Limits of one DescribeMetricList call.
@@ -33,26 +35,18 @@ const (
 type Query struct {
 	MetricName string        // CMS metric ID: MetricAccumulation or MetricTopicAccumulation
 	Period     time.Duration // statistical period of the points, whole seconds
-	Start, End time.Time     // the window (Start, End], millisecond resolution
+	Start, End int64         // the window (Start, End], unix milliseconds
 	Instances  []string      // at most MaxInstances Kafka instance IDs; empty asks for every instance in the region
+	Names      []lag.Key     // at most MaxInstances series; when not empty, only these are asked for
 	NextToken  string        // the token of the page before; empty for the first page
-}
-
-// Point is one value of one series, as CMS reported it.
-type Point struct {
-	Timestamp     int64  // unix milliseconds
-	UserID        string // Alibaba Cloud account ID; may be empty
-	InstanceID    string
-	ConsumerGroup string
-	Topic         string  // empty unless the metric is MetricTopicAccumulation
-	Value         float64 // messages; it is for the caller to judge negative, NaN and infinite values
 }
 
 // Page is one page of a reply.
 type Page struct {
-	Points    []Point
-	Malformed int    // points left out because they could not be understood
-	NextToken string // empty on the last page
+	Points    []lag.Point
+	Malformed int       // points left out because they could not be understood
+	NextToken string    // empty on the last page
+	Date      time.Time // the Date header of the reply; zero if there is none
 }
 
 // Client reads metric pages. It is safe for concurrent use.
@@ -68,8 +62,9 @@ type Settings struct {
 	Endpoint    string       // https://host[:port], or http://host[:port] for a loopback host
 	UserAgent   string       // appended to the User-Agent of the SDK
 	HTTPClient  *http.Client // carries the calls to CMS, required; the SDK fetches credentials with clients of its own
-	Concurrency int          // how many calls may be in flight, at least 1
 	Credentials CredentialSettings
+	Region      string
+	Network     string // public or vpc
 }
 
 // NewClient returns a client. It makes no network call; an error means the settings or the environment are wrong.
@@ -85,7 +80,7 @@ func NewClient(s Settings) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{credentials: source, workers: make(chan *worker, max(1, s.Concurrency))}
+	c := &client{credentials: source, workers: make(chan *worker, 50)}
 	for range cap(c.workers) {
 		w, err := newWorker(server, s.UserAgent, s.HTTPClient)
 		if err != nil {

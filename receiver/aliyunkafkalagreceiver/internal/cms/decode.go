@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
 const (
@@ -55,7 +57,7 @@ func (d *decoder) decode(r *reply, perTopic bool) (Page, *Error) {
 	if !ok {
 		return Page{}, malformed("Datapoints is not a JSON array, or too long a one")
 	}
-	page := Page{NextToken: text(v.Get("NextToken")), Points: make([]Point, 0, len(elements))}
+	page := Page{NextToken: text(v.Get("NextToken")), Points: make([]lag.Point, 0, len(elements))}
 	for _, e := range elements {
 		if p, ok := d.point(e.GetObject(), perTopic); ok {
 			page.Points = append(page.Points, p)
@@ -92,29 +94,28 @@ func (d *decoder) elements(datapoints *fastjson.Value) ([]*fastjson.Value, bool)
 }
 
 // point reads one element. Dimensions and statistics share one flat object.
-func (d *decoder) point(o *fastjson.Object, perTopic bool) (Point, bool) {
+func (d *decoder) point(o *fastjson.Object, perTopic bool) (lag.Point, bool) {
 	if o == nil {
-		return Point{}, false
+		return lag.Point{}, false
 	}
 	timestamp, ok := d.float(o.Get("timestamp"))
 	if !ok || !(timestamp > 0 && timestamp <= maxTimestamp) {
-		return Point{}, false
+		return lag.Point{}, false
 	}
 	value, ok := d.float(statistic(o))
 	if !ok {
-		return Point{}, false
+		return lag.Point{}, false
 	}
-	p := Point{
-		Timestamp:     int64(timestamp),
-		UserID:        d.name(o.Get("userId")),
-		InstanceID:    d.name(o.Get("instanceId")),
-		ConsumerGroup: d.name(o.Get("consumerGroup")),
-		Value:         value,
+	p := lag.Point{
+		Timestamp: int64(timestamp),
+		Account:   d.name(o.Get("userId")),
+		Key:       lag.Key{Instance: d.name(o.Get("instanceId")), Group: d.name(o.Get("consumerGroup"))},
+		Value:     value,
 	}
 	if perTopic {
 		p.Topic = d.name(o.Get("topic"))
 	}
-	return p, p.InstanceID != "" && p.ConsumerGroup != "" && (p.Topic != "" || !perTopic)
+	return p, p.Instance != "" && p.Group != "" && (p.Topic != "" || !perTopic)
 }
 
 // statistic returns Value when present, else Maximum, else Average: presence decides, not the number.

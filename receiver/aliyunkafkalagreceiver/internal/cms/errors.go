@@ -51,6 +51,7 @@ type Error struct {
 	Message    string        // one line, at most 200 characters
 	RequestID  string        // what Alibaba Cloud support asks for
 	RetryAfter time.Duration // how long the service asks to wait; 0 when it does not say
+	Date       time.Time     // the Date header of the reply; zero if there is none
 	Renewed    bool          // the credentials that were refused are dropped: a call made at once uses new ones
 	Err        error         // context.Canceled or context.DeadlineExceeded when the context or a timeout ended the call
 }

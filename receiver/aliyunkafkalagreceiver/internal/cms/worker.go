@@ -66,8 +66,8 @@ func (q Query) parameters() map[string]*string {
 		"Namespace":  dara.String("acs_kafka"),
 		"MetricName": dara.String(q.MetricName),
 		"Period":     dara.String(strconv.FormatInt(int64(q.Period/time.Second), 10)),
-		"StartTime":  dara.String(strconv.FormatInt(q.Start.UnixMilli(), 10)),
-		"EndTime":    dara.String(strconv.FormatInt(q.End.UnixMilli(), 10)),
+		"StartTime":  dara.String(strconv.FormatInt(q.Start, 10)),
+		"EndTime":    dara.String(strconv.FormatInt(q.End, 10)),
 		"Length":     dara.String(strconv.Itoa(PageLength)),
 	}
 	if len(q.Instances) > 0 {
