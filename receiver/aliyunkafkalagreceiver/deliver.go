@@ -122,7 +122,7 @@ func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	case err == nil:
 		d.rejectionsInARow = 0
 		return true
-	case ctx.Err() != nil || !permanent(err):
+	case ctx.Err() != nil || sending.Err() != nil || !permanent(err):
 		d.err = err
 		return false
 	}

@@ -100,12 +100,14 @@ func (e *emitter) emit(entries []lag.Entry) pmetric.Metrics {
 func describe(dp pmetric.NumberDataPoint, s *lag.Series, timestamp int64) {
 	dp.SetTimestamp(pcommon.Timestamp(timestamp * 1_000_000)) //nolint:gosec // CloudMonitor's timestamps are positive
 	attributes := dp.Attributes()
-	attributes.EnsureCapacity(3)
+	if s.Metric == cms.MetricTopicAccumulation {
+		attributes.EnsureCapacity(3)
+		attributes.PutStr("topic", s.Topic)
+	} else {
+		attributes.EnsureCapacity(2)
+	}
 	attributes.PutStr("instance_id", s.Instance)
 	attributes.PutStr("consumer_group", s.Group)
-	if s.Metric == cms.MetricTopicAccumulation {
-		attributes.PutStr("topic", s.Topic)
-	}
 }
 
 // outputs are the metrics that one call of emit fills.
