@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +27,7 @@ var staleValue = math.Inf(-1)
 // too old, or another value for a stored timestamp, makes it reject the whole request.
 type backend struct {
 	t      *testing.T
+	mu     sync.Mutex
 	stored map[string][]lag.Sample
 	tooOld int64 // the newest timestamp that is too old
 	// answer, when it is set, may answer a request with an error before it is looked at. n counts the requests from 1.
@@ -42,14 +44,24 @@ func newBackend(t *testing.T) *backend {
 	return &backend{t: t, stored: map[string][]lag.Sample{}, bad: map[string]bool{}}
 }
 
+// setAnswer changes answer of a backend that is in use.
+func (b *backend) setAnswer(answer func(ctx context.Context, n int, md pmetric.Metrics) error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answer = answer
+}
+
 func (b *backend) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 func (b *backend) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	b.requests++
 	b.sent = append(b.sent, md.DataPointCount())
 	assert.Positive(b.t, md.DataPointCount(), "an empty request")
-	if b.answer != nil {
-		if err := b.answer(ctx, b.requests, md); err != nil {
+	b.mu.Lock()
+	answer := b.answer
+	b.mu.Unlock()
+	if answer != nil {
+		if err := answer(ctx, b.requests, md); err != nil {
 			return err
 		}
 	}

@@ -43,6 +43,12 @@ func (f *fakeCMS) setFail(fail func(ctx context.Context, q cms.Query) error) {
 	f.fail = fail
 }
 
+func (f *fakeCMS) setMalformed(points int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.malformed = points
+}
+
 func (f *fakeCMS) calls() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// run waits for initial_delay and then scrapes once every collection_interval until ctx ends. A scrape that takes
-// longer than that delays the next one; none are caught up.
+// run waits for initial_delay and then scrapes once every collection_interval until ctx ends. After a
+// scrape that took longer the next one begins at once; none are caught up.
 func (r *lagReceiver) run(ctx context.Context) {
 	if !sleep(ctx, r.cfg.InitialDelay) {
 		return
