@@ -22,8 +22,7 @@ type clock struct {
 	start time.Time
 
 	mu        sync.Mutex
-	known     bool
-	low, high time.Duration // bounds of CloudMonitor's time minus local time
+	low, high time.Duration // bounds of CloudMonitor's time minus local time; 0 until a reply contradicts
 }
 
 func newClock(start time.Time) *clock {
@@ -44,10 +43,10 @@ func (c *clock) observe(date time.Time, sent, received moment) {
 	low, high := date.Sub(c.local(received)), date.Add(time.Second).Sub(c.local(sent))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known && max(low, c.low) <= min(high, c.high) {
+	if max(low, c.low) <= min(high, c.high) {
 		low, high = max(low, c.low), min(high, c.high)
 	}
-	c.known, c.low, c.high = true, low, high
+	c.low, c.high = low, high // where they contradict, the newest reply counts
 }
 
 // at returns CloudMonitor's time at m: the local time, corrected by as little as the bounds demand.

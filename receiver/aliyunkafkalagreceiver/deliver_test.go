@@ -104,7 +104,7 @@ func TestDeliverFindsTheRejectedPoints(t *testing.T) {
 		{"ten neighbours", 10_000, 10, true, 1, 280},
 		{"300", 10_000, 300, false, 1, 4000},
 		{"300 neighbours", 10_000, 300, true, 1, 4000},
-		{"one with an hour of points", 10_000, 1, false, 60, 40},
+		{"one with an hour of points", 500, 1, false, 60, 40},
 		{"one series of two points", 1, 1, true, 2, 3},
 		{"two series", 2, 1, true, 1, 3},
 		{"five series", 5, 1, true, 1, 7},

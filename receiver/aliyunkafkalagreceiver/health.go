@@ -137,7 +137,7 @@ func failureKind(err error) string {
 	if kind := cms.KindOf(err); kind != "" {
 		return string(kind)
 	}
-	return "out_of_time"
+	return errOutOfTime.Error()
 }
 
 // badInstances logs the instances that make calls fail when they are found, and when they have recovered.

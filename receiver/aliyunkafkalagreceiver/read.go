@@ -89,12 +89,12 @@ func maybeOneInstance(err error) bool {
 }
 
 // errOutOfTime is a call that was not made, or not finished, because the scrape's time was over.
-var errOutOfTime = errors.New("the time for reading is over; if it lasts, raise timeout, requests_per_second or max_concurrency, or list fewer instances")
+var errOutOfTime = errors.New("out_of_time")
 
 // call makes one call. It returns an error without a call if there is no time for it.
 func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 	if err := r.limiter.Wait(ctx); err != nil {
-		return cms.Page{}, fmt.Errorf("no call within requests_per_second: %w", errOutOfTime)
+		return cms.Page{}, fmt.Errorf("%w: requests_per_second allows no further call in this scrape; if it lasts, raise that or timeout, or list fewer instances", errOutOfTime)
 	}
 	r.calls.Add(1)
 	sent := r.clock.moment()
@@ -109,7 +109,7 @@ func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 	cut := ctx.Err() != nil && errors.Is(err, ctx.Err())
 	r.telemetry.called(ctx, received.elapsed-sent.elapsed, outcome(ctx, err, cut))
 	if cut {
-		return cms.Page{}, fmt.Errorf("a call was cut short: %w", errOutOfTime)
+		return cms.Page{}, fmt.Errorf("%w: CloudMonitor did not answer before the time for reading was over; if it lasts, raise timeout or max_concurrency, or list fewer instances", errOutOfTime)
 	}
 	return page, err
 }
