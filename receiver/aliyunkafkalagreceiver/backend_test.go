@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -69,7 +70,7 @@ func (b *backend) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error 
 	ok := true
 	eachPoint(md, func(key string, dp pmetric.NumberDataPoint) {
 		s := sampleOf(dp)
-		series := append(b.stored[key], fresh[key]...)
+		series := slices.Concat(b.stored[key], fresh[key])
 		if n := len(series); n > 0 && (s.Timestamp < series[n-1].Timestamp || s.Timestamp == series[n-1].Timestamp && s.Value != series[n-1].Value) {
 			ok = false
 		}

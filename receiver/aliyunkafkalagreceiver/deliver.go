@@ -181,7 +181,7 @@ func permanent(err error) bool {
 	if !consumererror.IsPermanent(err) {
 		return false
 	}
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the wrapped ones are looked at one by one
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // and not what it wraps
 		return !slices.ContainsFunc(several.Unwrap(), func(err error) bool { return !permanent(err) })
 	}
 	inner := errors.Unwrap(err)

@@ -299,7 +299,7 @@ func TestRejectionsAreCountedInARow(t *testing.T) {
 	b.requests = 0
 	s = deliverWithin(t, newTestDeliverer(t, b, settled{}.accept(t)), entries)
 	assert.Positive(t, s.accepted)
-	assert.Positive(t, len(s.dropped))
+	assert.NotEmpty(t, s.dropped)
 	assert.Equal(t, errBadRequest, s.err, "the rest is sent again")
 }
 
@@ -315,7 +315,7 @@ func TestDeliverEndsWithTheContext(t *testing.T) {
 			s := deliverWithin(t, newTestDeliverer(t, b, done.accept(t)), []lag.Entry{entryOf("a", -1000), entryOf("b", -1000), entryOf("c", -1000)})
 			assert.Equal(t, 3, b.requests, "the fourth would begin after the minute")
 			assert.Equal(t, settled{"i/a": {deliveryNow - 1000}}, done)
-			assert.ErrorIs(t, s.err, errBadRequest)
+			require.ErrorIs(t, s.err, errBadRequest)
 			assert.Equal(t, 1, s.accepted)
 		})
 	})
@@ -337,7 +337,7 @@ func TestDeliverEndsWithTheContext(t *testing.T) {
 			s := deliverWithin(t, newTestDeliverer(t, b, nil), []lag.Entry{entryOf("a", -1000)})
 			assert.Equal(t, time.Minute, time.Since(began))
 			assert.Equal(t, 1, b.requests)
-			assert.ErrorIs(t, s.err, context.DeadlineExceeded)
+			require.ErrorIs(t, s.err, context.DeadlineExceeded)
 			assert.NoError(t, s.rejection)
 		})
 	})

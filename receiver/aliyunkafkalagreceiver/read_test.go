@@ -156,14 +156,17 @@ func TestReadPages(t *testing.T) {
 			}
 			requests.enough = tt.enough
 			request := requests.list[0]
-			r, _ := newTestReader(t, f)
+			r, tel := newTestReader(t, f)
 			calls, malformed := r.read(t.Context(), requests)
+			metadatatest.AssertEqualReceiverAliyunkafkalagPointsReceived(t, tel, []metricdata.DataPoint[int64]{{
+				Value: int64(requests.points + tt.pages), Attributes: attribute.NewSet(attribute.String("receiver", metadata.Type.String())),
+			}}, metricdatatest.IgnoreTimestamp())
 			assert.Equal(t, int64(tt.calls), calls)
 			assert.Equal(t, int64(tt.pages), malformed)
 			assert.Equal(t, tt.pages, requests.pages[request])
 			assert.Equal(t, tt.last, requests.last)
 			if tt.fails != "" {
-				assert.ErrorContains(t, requests.failed[request], tt.fails)
+				require.ErrorContains(t, requests.failed[request], tt.fails)
 				assert.Equal(t, cms.KindMalformedReply, cms.KindOf(requests.failed[request]))
 				assert.False(t, requests.split[request])
 				return
@@ -310,6 +313,15 @@ func TestOutOfTime(t *testing.T) {
 			assert.Equal(t, []error{timeout}, requests.failures())
 			outcome(t, tel, map[string]int64{"network": 1})
 		}},
+		{"an answer at the last moment is what it is", func(t *testing.T) {
+			throttled := &cms.Error{Kind: cms.KindThrottled}
+			requests, tel := run(t, &fakeCMS{fail: func(ctx context.Context, _ cms.Query) error {
+				<-ctx.Done()
+				return throttled
+			}}, 1, false, nothing)
+			assert.Equal(t, []error{throttled}, requests.failures())
+			outcome(t, tel, map[string]int64{"throttled": 1})
+		}},
 		{"an earlier failure says more", func(t *testing.T) {
 			n := 0
 			requests, tel := run(t, &fakeCMS{fail: func(ctx context.Context, q cms.Query) error {
@@ -352,7 +364,7 @@ func TestEveryReplySetsTheClock(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, _ := newTestReader(t, f)
 				r.read(t.Context(), newFakeRequests(1))
-				assert.Equal(t, time.Minute, r.clock.now().Sub(time.Now()))
+				assert.Equal(t, time.Minute, time.Until(r.clock.now()))
 			})
 		})
 	}
