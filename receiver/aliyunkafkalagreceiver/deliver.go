@@ -32,7 +32,7 @@ type deliverer struct {
 	report    *receiverhelper.ObsReport
 	emitter   *emitter
 	telemetry *telemetry
-	// maxBackfill is the age at which a point that is rejected permanently is given up even if nothing is accepted.
+	// maxBackfill is the age at which a point that is rejected permanently is dropped even if nothing is accepted.
 	maxBackfill time.Duration
 	now         func() time.Time
 	accept      func(lag.Entry) // settles an entry

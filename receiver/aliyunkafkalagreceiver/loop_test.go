@@ -125,9 +125,14 @@ func TestShutdown(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, minimalYAML, func(t *testing.T, h *harness) {
 				tt.begin(h)
+				idle := 0
+				h.receiver.closeIdle = func() { idle++ }
 				began := time.Now()
 				require.NoError(t, h.receiver.Shutdown(t.Context()))
 				assert.Equal(t, tt.takes, time.Since(began))
+				assert.Equal(t, 1, idle, "idle connections are closed")
+				_, err := h.telemetry.GetMetric("otelcol_receiver_aliyunkafkalag_series_tracked")
+				require.Error(t, err, "its gauges are gone")
 				assert.Zero(t, h.logged("fails"), "a shutdown is no failure")
 				assert.Zero(t, h.logged("rejected"))
 				for _, e := range h.events {
@@ -301,5 +306,36 @@ func TestScrapeDuration(t *testing.T) {
 		duration, err := h.telemetry.GetMetric("otelcol_receiver_aliyunkafkalag_scrape_duration")
 		require.NoError(t, err)
 		assert.InDelta(t, 7, duration.Data.(metricdata.Histogram[float64]).DataPoints[0].Sum, 0.001)
+	})
+}
+
+func TestTimeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		assert.Equal(t, time.Minute, timeLeft(ctx))
+		time.Sleep(20 * time.Second)
+		assert.Equal(t, 40*time.Second, timeLeft(ctx))
+		cancel()
+		assert.Zero(t, timeLeft(ctx), "after a shutdown")
+		assert.Zero(t, timeLeft(t.Context()))
+	})
+}
+
+// TestProjectionOfCalls: retries of a failed scrape say nothing about the calls of a month.
+func TestProjectionOfCalls(t *testing.T) {
+	withReceiver(t, minimalYAML, func(t *testing.T, h *harness) {
+		h.minute("a")
+		h.cms.setFail(failWith(errServer))
+		for range measuredScrapes {
+			h.minute("a")
+		}
+		assert.Zero(t, h.logged("Counted the calls"))
+		h.cms.setFail(nil)
+		for range measuredScrapes {
+			h.minute("a")
+		}
+		require.Equal(t, 1, h.logged("Counted the calls"))
+		assert.GreaterOrEqual(t, h.logs.FilterMessageSnippet("Counted the calls").All()[0].ContextMap()["calls_per_scrape"], 1.0)
 	})
 }
