@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/filter"
-	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
@@ -47,8 +47,16 @@ var regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // Config is the configuration of the receiver.
 type Config struct {
-	Controller     scraperhelper.ControllerConfig `mapstructure:",squash"`
-	MetricsBuilder metadata.MetricsBuilderConfig  `mapstructure:",squash"`
+	MetricsBuilder metadata.MetricsBuilderConfig `mapstructure:",squash"`
+
+	// CollectionInterval is the time from the start of one scrape to the start of the next.
+	CollectionInterval time.Duration `mapstructure:"collection_interval"`
+	// InitialDelay is the time from the receiver's start to the first scrape.
+	InitialDelay time.Duration `mapstructure:"initial_delay"`
+	// Timeout is how long a scrape may take, delivery included.
+	Timeout time.Duration `mapstructure:"timeout"`
+	// Storage is the storage extension that keeps the watermarks over restarts. Nil keeps none.
+	Storage *component.ID `mapstructure:"storage"`
 
 	// Region is the region whose CloudMonitor is asked, such as cn-hangzhou. Required.
 	Region string `mapstructure:"region"`
@@ -65,8 +73,6 @@ type Config struct {
 
 	// Period is CloudMonitor's statistical period: 15s or a multiple of 60s.
 	Period time.Duration `mapstructure:"period"`
-	// Lookback is how far back the first query reaches.
-	Lookback time.Duration `mapstructure:"lookback"`
 	// MaxBackfill is how far back a later query may reach after an outage. Older points
 	// are dropped.
 	MaxBackfill time.Duration `mapstructure:"max_backfill"`
@@ -158,19 +164,21 @@ func (cfg *Config) validateSource() error {
 
 func (cfg *Config) validateTimes() error {
 	var errs []error
-	// scraperhelper itself refuses a negative timeout, and an interval that is not positive.
-	if cfg.Controller.InitialDelay < 0 {
-		errs = append(errs, fmt.Errorf("initial_delay: must not be negative, not %s", cfg.Controller.InitialDelay))
+	if cfg.CollectionInterval <= 0 {
+		errs = append(errs, fmt.Errorf("collection_interval: must be positive, not %s", cfg.CollectionInterval))
 	}
-	if cfg.Controller.Timeout == 0 {
+	if cfg.InitialDelay < 0 {
+		errs = append(errs, fmt.Errorf("initial_delay: must not be negative, not %s", cfg.InitialDelay))
+	}
+	if cfg.Timeout <= 0 {
 		errs = append(errs, errors.New("timeout: must be positive, every scrape has an end"))
 	}
 	for _, d := range []struct {
 		key   string
 		value time.Duration
 	}{
-		{"collection_interval", cfg.Controller.CollectionInterval},
-		{"timeout", cfg.Controller.Timeout},
+		{"collection_interval", cfg.CollectionInterval},
+		{"timeout", cfg.Timeout},
 		{"http::timeout", cfg.HTTP.Timeout},
 	} {
 		if d.value > 0 && d.value < shortestTime {
@@ -196,7 +204,6 @@ func (cfg *Config) validateSpans(period time.Duration) []error {
 		key   string
 		value time.Duration
 	}{
-		{"lookback", cfg.Lookback},
 		{"max_backfill", cfg.MaxBackfill},
 		{"stale_after", cfg.StaleAfter},
 	} {

@@ -52,9 +52,9 @@ func TestLoadConfig(t *testing.T) {
 		got := loadConfig(t, sub)
 		require.NoError(t, confmap.Validate(got))
 
-		assert.Equal(t, 30*time.Second, got.Controller.CollectionInterval)
-		assert.Equal(t, 2*time.Second, got.Controller.InitialDelay)
-		assert.Equal(t, 20*time.Second, got.Controller.Timeout)
+		assert.Equal(t, 30*time.Second, got.CollectionInterval)
+		assert.Equal(t, 2*time.Second, got.InitialDelay)
+		assert.Equal(t, 20*time.Second, got.Timeout)
 		assert.Equal(t, "cn-beijing", got.Region)
 		assert.Equal(t, "https://cms.example.com:8443", got.endpointURL())
 		assert.Equal(t, "vpc", got.Network)
@@ -62,7 +62,6 @@ func TestLoadConfig(t *testing.T) {
 		assert.Equal(t, []filter.Config{{Regex: ".*docking_analog$"}, {Strict: "orders"}}, got.ConsumerGroups.Include)
 		assert.Equal(t, []filter.Config{{Strict: "orders_test"}}, got.ConsumerGroups.Exclude)
 		assert.Equal(t, 15*time.Second, got.Period)
-		assert.Equal(t, 5*time.Minute, got.Lookback)
 		assert.Equal(t, 30*time.Minute, got.MaxBackfill)
 		assert.Equal(t, 2*time.Minute, got.StaleAfter)
 		assert.Equal(t, cms.CredentialSettings{
@@ -108,8 +107,6 @@ func TestValidate(t *testing.T) {
 		{name: "period 90s", yaml: region + "period: 90s", want: []string{"period: must be"}},
 		{name: "period zero", yaml: region + "period: 0s", want: []string{"period: must be"}},
 		{name: "period 300s", yaml: region + "period: 300s"},
-		{name: "lookback zero", yaml: region + "lookback: 0s", want: []string{"lookback: must be positive"}},
-		{name: "lookback below period", yaml: region + "lookback: 30s", want: []string{"lookback: must be at least one period (1m0s)"}},
 		{name: "max_backfill negative", yaml: region + "max_backfill: -1h", want: []string{"max_backfill: must be positive"}},
 		{name: "max_backfill beyond retention", yaml: region + "max_backfill: 800h", want: []string{"max_backfill: must be at most 744h"}},
 		{name: "max_backfill beyond retention of seconds", yaml: region + "period: 15s\nmax_backfill: 169h", want: []string{"max_backfill: must be at most 168h"}},
@@ -151,8 +148,8 @@ func TestValidate(t *testing.T) {
 		{name: "credentials_uri no URL", yaml: region + "credentials: {type: credentials_uri, url: 'file:///etc/passwd'}", want: []string{"url: must be an http:// or https:// URL"}},
 		{
 			name: "all the errors at once",
-			yaml: "period: 7s\nlookback: 0s\nnetwork: x\nmax_concurrency: -1\ncredentials: {type: x}",
-			want: []string{"region", "period", "lookback", "network", "max_concurrency", "credentials"},
+			yaml: "period: 7s\nnetwork: x\nmax_concurrency: -1\ncredentials: {type: x}",
+			want: []string{"region", "period", "network", "max_concurrency", "credentials"},
 		},
 	}
 	for _, tt := range tests {
