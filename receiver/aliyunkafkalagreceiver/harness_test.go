@@ -62,6 +62,9 @@ var _ consumer.Metrics = (*refusingSink)(nil)
 
 func newHarness(t *testing.T, yaml string) *harness {
 	t.Helper()
+	if !strings.Contains(yaml, "stale_after") {
+		yaml += "\nstale_after: 5m\n"
+	}
 	core, logs := observer.New(zap.DebugLevel)
 	h := &harness{
 		t:         t,

@@ -47,7 +47,7 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, now 
 	// begins and when it ends.
 	quiet := set
 	quiet.Logger = zap.NewNop()
-	controller, err := scraperhelper.NewMetricsController(&cfg.Controller, quiet, &committer{Metrics: next, scraper: s},
+	controller, err := scraperhelper.NewMetricsController(&scraperhelper.ControllerConfig{CollectionInterval: cfg.CollectionInterval, InitialDelay: cfg.InitialDelay, Timeout: cfg.Timeout}, quiet, &committer{Metrics: next, scraper: s},
 		append(options, scraperhelper.AddMetricsScraper(metadata.Type, metrics))...)
 	if err != nil {
 		return nil, err

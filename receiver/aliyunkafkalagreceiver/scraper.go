@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer/consumererror"
-	"go.opentelemetry.io/collector/filter"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
@@ -82,7 +81,7 @@ func newLagScraper(cfg *Config, set receiver.Settings, now func() time.Time, new
 func newStreams(cfg *Config) []*stream {
 	l := limits{
 		period:      cfg.Period,
-		lookback:    cfg.Lookback,
+		lookback:    10 * time.Minute,
 		maxBackfill: cfg.MaxBackfill,
 		staleAfter:  cfg.StaleAfter,
 		wanted:      cfg.ConsumerGroups.matcher(),
@@ -98,15 +97,6 @@ func newStreams(cfg *Config) []*stream {
 		}
 	}
 	return streams
-}
-
-// matcher tells which consumer groups to emit.
-func (c *GroupFilterConfig) matcher() func(consumerGroup string) bool {
-	include, exclude := filter.CreateFilter(c.Include), filter.CreateFilter(c.Exclude)
-	all := len(c.Include) == 0
-	return func(group string) bool {
-		return (all || include.Matches(group)) && !exclude.Matches(group)
-	}
 }
 
 func (s *lagScraper) start(ctx context.Context, host component.Host) error {
@@ -137,9 +127,9 @@ func (s *lagScraper) start(ctx context.Context, host component.Host) error {
 		s.set.Logger.Warn("stale_after is shorter than two periods: series may end between two points",
 			zap.Stringer("stale_after", s.cfg.StaleAfter), zap.Stringer("period", s.cfg.Period))
 	}
-	if s.cfg.MaxBackfill < s.cfg.Controller.CollectionInterval {
+	if s.cfg.MaxBackfill < s.cfg.CollectionInterval {
 		s.set.Logger.Warn("max_backfill is shorter than collection_interval: points between two scrapes are never read",
-			zap.Stringer("max_backfill", s.cfg.MaxBackfill), zap.Stringer("collection_interval", s.cfg.Controller.CollectionInterval))
+			zap.Stringer("max_backfill", s.cfg.MaxBackfill), zap.Stringer("collection_interval", s.cfg.CollectionInterval))
 	}
 	return nil
 }
@@ -147,11 +137,11 @@ func (s *lagScraper) start(ctx context.Context, host component.Host) error {
 // announce says what the receiver is going to ask for and what that costs.
 func (s *lagScraper) announce() {
 	const month = 30 * 24 * time.Hour
-	calls := int64(math.Ceil(float64(len(s.streams)) * float64(month) / float64(s.cfg.Controller.CollectionInterval)))
+	calls := int64(math.Ceil(float64(len(s.streams)) * float64(month) / float64(s.cfg.CollectionInterval)))
 	fields := []zap.Field{
 		zap.String("endpoint", s.cfg.endpointURL()),
 		zap.Int("batches", len(s.streams)),
-		zap.Stringer("collection_interval", s.cfg.Controller.CollectionInterval),
+		zap.Stringer("collection_interval", s.cfg.CollectionInterval),
 		zap.Int64("projected_calls_per_month", calls),
 		zap.Int("free_quota_per_month", freeQuota),
 	}
