@@ -160,7 +160,6 @@ func (cfg *Config) validateTimes() []error {
 		{"initial_delay", cfg.InitialDelay, 0},
 		{"timeout", cfg.Timeout, shortestTime},
 		{"http::timeout", cfg.HTTP.Timeout, 0},
-		{"http::idle_conn_timeout", cfg.HTTP.IdleConnTimeout, 0},
 		{"http::http2_read_idle_timeout", cfg.HTTP.HTTP2ReadIdleTimeout, 0},
 		{"http::http2_ping_timeout", cfg.HTTP.HTTP2PingTimeout, 0},
 	} {

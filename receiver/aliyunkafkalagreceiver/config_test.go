@@ -162,8 +162,8 @@ func TestValidate(t *testing.T) {
 		{"timeout zero", "timeout: 0s", "timeout: must be at least 10ms, not 0s"},
 		{"http timeout unlimited", "http: {timeout: 0s}", ""},
 		{
-			"http times", "http: {timeout: -1s, idle_conn_timeout: -2s, http2_read_idle_timeout: -3s, http2_ping_timeout: -4s}",
-			"http::timeout: must be at least 0s, not -1s\nhttp::idle_conn_timeout: must be at least 0s, not -2s\n" +
+			"http times", "http: {timeout: -1s, http2_read_idle_timeout: -3s, http2_ping_timeout: -4s}",
+			"http::timeout: must be at least 0s, not -1s\n" +
 				"http::http2_read_idle_timeout: must be at least 0s, not -3s\nhttp::http2_ping_timeout: must be at least 0s, not -4s",
 		},
 
@@ -201,6 +201,7 @@ func TestValidate(t *testing.T) {
 		{"access_key", "credentials: {type: access_key}", "credentials::access_key_id: must be set when type is access_key\ncredentials::access_key_secret: must be set when type is access_key"},
 		{"access_key blank", `credentials: {type: access_key, access_key_id: " \n", access_key_secret: y}`, "credentials::access_key_id: must be set when type is access_key"},
 		{"sts", "credentials: {type: sts, access_key_id: x, access_key_secret: y}", "credentials::security_token: must be set when type is sts"},
+		{"sts blank", `credentials: {type: sts, access_key_id: x, access_key_secret: y, security_token: "\n"}`, "credentials::security_token: must be set when type is sts"},
 		{"sts complete", "credentials: {type: sts, access_key_id: x, access_key_secret: y, security_token: z}", ""},
 		{"ram_role_arn", "credentials: {type: ram_role_arn, access_key_id: x, access_key_secret: y}", "credentials::role_arn: must be set when type is ram_role_arn, here or as ALIBABA_CLOUD_ROLE_ARN in the environment"},
 		{
@@ -222,6 +223,8 @@ func TestValidate(t *testing.T) {
 		{"role", "credentials: {type: ram_role_arn, access_key_id: x, access_key_secret: y, role_arn: admin}", `credentials::role_arn: must be like acs:ram::<account>:role/<name>, not "admin"`},
 		{"role without type", "credentials: {role_arn: 'acs:ram::1:role/x'}", "credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"},
 		{"token with access_key", "credentials: {type: access_key, access_key_id: x, access_key_secret: y, security_token: z}", "credentials::security_token: is not used when type is access_key; set type to sts"},
+
+		{"blank token with access_key", `credentials: {type: access_key, access_key_id: x, access_key_secret: y, security_token: "\n"}`, ""},
 
 		{"white space around keys", `credentials: {type: sts, access_key_id: " x\n", access_key_secret: "y\r\n", security_token: "\tz"}`, ""},
 		{

@@ -71,7 +71,7 @@ func knownPaths(path string, t reflect.Type) []string {
 
 // fold returns a key without what people write differently: case and separators.
 func fold(key string) string {
-	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(key))
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 }
 
 // editDistance returns the number of characters to insert, delete or replace between a and b

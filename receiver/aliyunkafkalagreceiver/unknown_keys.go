@@ -81,7 +81,7 @@ func (c *keyChecker) list(key string, value any, entry reflect.Type) {
 		c.failf("%s: must be a list: write %s", key, matchEntry("[{%s: %s}]", value))
 	}
 	for i, v := range list {
-		if section, ok := v.(map[string]any); ok {
+		if section, ok := v.(map[string]any); ok && len(fields) > 0 {
 			c.section(join(key, strconv.Itoa(i)), section, fields)
 		} else if matches {
 			c.failf("%s: entry %d must say how it matches: write %s", key, i, matchEntry("{%s: %s}", v))
@@ -132,7 +132,7 @@ func taggedFields(t reflect.Type) map[string]reflect.Type {
 // Get() *T, and reports whether t is one.
 func optional(t reflect.Type) (reflect.Type, bool) {
 	get, ok := reflect.PointerTo(t).MethodByName("Get")
-	if !ok || get.Type.NumIn() != 1 || get.Type.NumOut() != 1 || get.Type.Out(0).Kind() != reflect.Pointer {
+	if !ok || get.Type.NumOut() != 1 || get.Type.Out(0).Kind() != reflect.Pointer {
 		return nil, false
 	}
 	return get.Type.Out(0).Elem(), true

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 )
 
@@ -29,6 +30,7 @@ storage: file_storage`, ""},
 		{"headers as a list", "http: {headers: [{name: X-Any, value: x}]}", ""},
 
 		{"lookback", "lookback: 5m", "lookback: no longer exists, remove it; the first query reaches back to stale_after"},
+		{"lookback elsewhere", "consumer_groups: {lookback: 5m}", "consumer_groups::lookback: unknown key; the keys here are exclude, include"},
 		{"region_id", "region_id: cn-hangzhou", "region_id: unknown key; did you mean region?"},
 		{"instance_id", "instance_id: x", "instance_id: unknown key; did you mean instances?"},
 		{"a key of the old exporter", "TARGET_INSTANCE_ID: x", "TARGET_INSTANCE_ID: unknown key; did you mean instances?"},
@@ -47,49 +49,77 @@ storage: file_storage`, ""},
 			"http::tls::server_name: unknown key; the keys here are ca_file, ca_pem, cert_file, cert_pem, cipher_suites, curve_preferences, " +
 			"include_insecure_cipher_suites, include_system_ca_certs_pool, insecure, insecure_skip_verify, key_file, key_pem, max_version, " +
 			"min_version, reload_interval, server_name_override, tpm"},
-		{"http", "http: {proxi_url: x, tls: {cafile: x}, keepalive: {max_idle: 1}}",
+		{
+			"http", "http: {proxi_url: x, tls: {cafile: x}, keepalive: {max_idle: 1}}",
 			"http::keepalive::max_idle: unknown key; the keys here are enabled, idle_conn_timeout, max_idle_conns, max_idle_conns_per_host\n" +
 				"http::proxi_url: unknown key; did you mean http::proxy_url?\n" +
-				"http::tls::cafile: unknown key; did you mean http::tls::ca_file?"},
+				"http::tls::cafile: unknown key; did you mean http::tls::ca_file?",
+		},
 		{"retry_on_failure", "retry_on_failure: {max_intervall: 1s}", "retry_on_failure::max_intervall: unknown key; did you mean retry_on_failure::max_interval?"},
-		{"metrics", "metrics: {kafka_consumer_message_accumulation: {enabled: true}}",
-			"metrics::kafka_consumer_message_accumulation: unknown key; did you mean metrics::kafka.consumer.message_accumulation?"},
-		{"resource_attributes", "resource_attributes: {cloud.region: {enable: true}}",
-			"resource_attributes::cloud.region::enable: unknown key; did you mean resource_attributes::cloud.region::enabled?"},
-		{"regex", "consumer_groups: {include: [{strict: a}, {regex: b}]}",
-			"consumer_groups::include::1::regex: unknown key; did you mean consumer_groups::include::1::regexp?"},
-		{"match outside the list", "consumer_groups: {regexp: b}",
-			"consumer_groups::regexp: unknown key; did you mean consumer_groups::include::0::regexp?"},
+		{
+			"metrics", "metrics: {kafka_consumer_message_accumulation: {enabled: true}}",
+			"metrics::kafka_consumer_message_accumulation: unknown key; did you mean metrics::kafka.consumer.message_accumulation?",
+		},
+		{
+			"resource_attributes", "resource_attributes: {cloud.region: {enable: true}}",
+			"resource_attributes::cloud.region::enable: unknown key; did you mean resource_attributes::cloud.region::enabled?",
+		},
+		{
+			"regex", "consumer_groups: {include: [{strict: a}, {regex: b}]}",
+			"consumer_groups::include::1::regex: unknown key; did you mean consumer_groups::include::1::regexp?",
+		},
+		{
+			"match outside the list", "consumer_groups: {regexp: b}",
+			"consumer_groups::regexp: unknown key; did you mean consumer_groups::include::0::regexp?",
+		},
 		{"nothing like it", "xyz: 1", "xyz: unknown key; the keys here are " + top},
 		{"no secret is shown", "credentials: {access_keys: {SENTINEL: 1}}", "credentials::access_keys: unknown key; did you mean credentials::access_key_id?"},
-		{"all of them", "regoin: x\ncredentials: {role: {}, typ: sts}",
+		{
+			"all of them", "regoin: x\ncredentials: {role: {}, typ: sts}",
 			"credentials::role: unknown key; the keys here are access_key_id, access_key_secret, oidc_provider_arn, oidc_token_file, role_arn, role_name, role_session_name, security_token, type, url\n" +
-				"credentials::typ: unknown key; did you mean credentials::type?\nregoin: unknown key; did you mean region?"},
+				"credentials::typ: unknown key; did you mean credentials::type?\nregoin: unknown key; did you mean region?",
+		},
 
 		{"bare name", "consumer_groups: {include: [{strict: a}, orders]}", "consumer_groups::include: entry 1 must say how it matches: " + matches},
-		{"bare pattern", "consumer_groups: {exclude: ['.*_x$']}",
-			`consumer_groups::exclude: entry 0 must say how it matches: write {strict: ".*_x$"}, or {regexp: ".*_x$"} if it is a pattern`},
-		{"bare number", "consumer_groups: {include: [42]}",
-			`consumer_groups::include: entry 0 must say how it matches: write {strict: "42"}, or {regexp: "42"} if it is a pattern`},
-		{"empty entry", "consumer_groups: {include: [null]}",
-			"consumer_groups::include: entry 0 must say how it matches: write {strict: name}, or {regexp: name} if it is a pattern"},
-		{"not a list", "consumer_groups: {include: orders}",
-			"consumer_groups::include: must be a list: write [{strict: orders}], or [{regexp: orders}] if it is a pattern"},
-		{"an entry instead of a list", "consumer_groups: {include: {strict: a}}",
-			"consumer_groups::include: must be a list: write [{strict: name}], or [{regexp: name}] if it is a pattern"},
-		{"resource attribute filter", "resource_attributes: {cloud.region: {metrics_include: [orders]}}",
-			"resource_attributes::cloud.region::metrics_include: entry 0 must say how it matches: " + matches},
+		{
+			"bare pattern", "consumer_groups: {exclude: ['.*_x$']}",
+			`consumer_groups::exclude: entry 0 must say how it matches: write {strict: ".*_x$"}, or {regexp: ".*_x$"} if it is a pattern`,
+		},
+		{
+			"bare number", "consumer_groups: {include: [42]}",
+			`consumer_groups::include: entry 0 must say how it matches: write {strict: "42"}, or {regexp: "42"} if it is a pattern`,
+		},
+		{
+			"empty entry", "consumer_groups: {include: [null]}",
+			"consumer_groups::include: entry 0 must say how it matches: write {strict: name}, or {regexp: name} if it is a pattern",
+		},
+		{
+			"not a list", "consumer_groups: {include: orders}",
+			"consumer_groups::include: must be a list: write [{strict: orders}], or [{regexp: orders}] if it is a pattern",
+		},
+		{
+			"an entry instead of a list", "consumer_groups: {include: {strict: a}}",
+			"consumer_groups::include: must be a list: write [{strict: name}], or [{regexp: name}] if it is a pattern",
+		},
+		{
+			"resource attribute filter", "resource_attributes: {cloud.region: {metrics_include: [orders]}}",
+			"resource_attributes::cloud.region::metrics_include: entry 0 must say how it matches: " + matches,
+		},
 
 		{"no unit", "period: 60", "period: needs a unit: write 60s, not 60"},
 		{"no unit, a string", "collection_interval: '60'", "collection_interval: needs a unit: write 60s, not 60"},
 		{"no unit, a fraction", "timeout: 0.5", "timeout: needs a unit: write 0.5s, not 0.5"},
-		{"no unit in http", "http: {timeout: 10, keepalive: {idle_conn_timeout: 90}}",
-			"http::keepalive::idle_conn_timeout: needs a unit: write 90s, not 90\nhttp::timeout: needs a unit: write 10s, not 10"},
+		{
+			"no unit in http", "http: {timeout: 10, keepalive: {idle_conn_timeout: 90}}",
+			"http::keepalive::idle_conn_timeout: needs a unit: write 90s, not 90\nhttp::timeout: needs a unit: write 10s, not 10",
+		},
 		{"zero needs no unit", "initial_delay: 0", ""},
 		{"unknown unit", "max_backfill: 1d", `max_backfill: must be a duration such as 60s, 5m or 1h30m, not "1d"`},
 		{"unit in words", "stale_after: 10 minutes", `stale_after: must be a duration such as 60s, 5m or 1h30m, not "10 minutes"`},
-		{"keys and values", "regoin: x\nperiod: 60\nconsumer_groups: {include: [orders]}",
-			"consumer_groups::include: entry 0 must say how it matches: " + matches + "\nperiod: needs a unit: write 60s, not 60\nregoin: unknown key; did you mean region?"},
+		{
+			"keys and values", "regoin: x\nperiod: 60\nconsumer_groups: {include: [orders]}",
+			"consumer_groups::include: entry 0 must say how it matches: " + matches + "\nperiod: needs a unit: write 60s, not 60\nregoin: unknown key; did you mean region?",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,6 +139,7 @@ func TestWrongTypesAreRejected(t *testing.T) {
 	for _, yaml := range []string{
 		"region: [x]",
 		"instances: {a: b}",
+		"instances: [{a: b}]",
 		"credentials: SENTINEL",
 		"credentials: {access_key_secret: {SENTINEL: SENTINEL}}",
 		"credentials: {access_key_secret: [SENTINEL]}",
@@ -125,20 +156,22 @@ func TestWrongTypesAreRejected(t *testing.T) {
 		"period: [60s]",
 		"period: true",
 		"storage: ''",
+		"storage: {a: b}",
 	} {
 		t.Run(yaml, func(t *testing.T) {
 			err := confFromYAML(t, yaml).Unmarshal(createDefaultConfig())
-			assert.Error(t, err)
+			require.Error(t, err)
 			assert.NotContains(t, err.Error(), "SENTINEL")
+			assert.NotContains(t, err.Error(), "unknown key")
 		})
 	}
 }
 
 func TestEmptySectionsAreDefaults(t *testing.T) {
 	got := createDefaultConfig()
-	assert.NoError(t, confFromYAML(t, "credentials:\nhttp:\nconsumer_groups:\nmetrics:\nstorage:\n").Unmarshal(got))
+	require.NoError(t, confFromYAML(t, "credentials:\nhttp:\nconsumer_groups:\nmetrics:\nstorage:\n").Unmarshal(got))
 	assert.Equal(t, createDefaultConfig(), got)
-	assert.NoError(t, confmap.NewFromStringMap(nil).Unmarshal(got))
+	require.NoError(t, confmap.NewFromStringMap(nil).Unmarshal(got))
 	assert.Equal(t, createDefaultConfig(), got)
 }
 
@@ -175,7 +208,7 @@ func TestEditDistance(t *testing.T) {
 
 func FuzzCheckKeys(f *testing.F) {
 	f.Add("consumer_groups: {include: [{}, 1, [a], null]}\nperiod: 1e9\n? {a: b}\n: c")
-	f.Fuzz(func(t *testing.T, yaml string) {
+	f.Fuzz(func(_ *testing.T, yaml string) {
 		retrieved, err := confmap.NewRetrievedFromYAML([]byte(yaml))
 		if err != nil {
 			return
