@@ -38,7 +38,7 @@ func BenchmarkScrape(b *testing.B) {
 			for i := range fake {
 				fake[i] = point(fmt.Sprintf("group%05d", i), 0, 1)
 			}
-			r, err := newReceiver(testConfig(), receivertest.NewNopSettings(metadata.Type), consumertest.NewNop(), nil)
+			r, err := newReceiver(testConfig(), receivertest.NewNopSettings(metadata.Type), consumertest.NewNop(), nil, &instanceClaims{})
 			require.NoError(b, err)
 			r.reader.client, r.reader.limiter = fake, rate.NewLimiter(rate.Inf, 1)
 			b.ReportAllocs()

@@ -16,16 +16,20 @@ import (
 
 // NewFactory is the factory of the aliyunkafkalag receiver.
 func NewFactory() receiver.Factory {
-	return receiver.NewFactory(
-		metadata.Type,
-		createDefaultConfig,
-		receiver.WithMetrics(createMetricsReceiver, metadata.MetricsStability),
-	)
+	claims := &instanceClaims{}
+	create := func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+		return newReceiver(cfg.(*Config), set, next, cms.NewClient, claims)
+	}
+	return receiver.NewFactory(metadata.Type, createDefaultConfig, receiver.WithMetrics(create, metadata.MetricsStability))
 }
 
 func createDefaultConfig() component.Config {
 	httpClient := confighttp.NewDefaultClientConfig()
 	httpClient.Timeout = 10 * time.Second
+	// Without these a connection that dies silently is used until TCP gives it up, after a
+	// quarter of an hour.
+	httpClient.HTTP2ReadIdleTimeout = 10 * time.Second
+	httpClient.HTTP2PingTimeout = 5 * time.Second
 
 	retry := configretry.NewDefaultBackOffConfig()
 	retry.InitialInterval = time.Second
@@ -47,8 +51,4 @@ func createDefaultConfig() component.Config {
 		Retry:              retry,
 		HTTP:               httpClient,
 	}
-}
-
-func createMetricsReceiver(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	return newReceiver(cfg.(*Config), set, next, cms.NewClient)
 }

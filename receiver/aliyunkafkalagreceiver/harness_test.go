@@ -68,7 +68,7 @@ func (h *harness) create(yaml string) {
 	set.ID = component.NewID(metadata.Type)
 	set.TelemetrySettings = h.telemetry.NewTelemetrySettings()
 	set.Logger = zap.New(core)
-	r, err := newReceiver(configFromYAML(h.t, yaml), set, h.backend, h.cms.client)
+	r, err := newReceiver(configFromYAML(h.t, yaml), set, h.backend, h.cms.client, &instanceClaims{})
 	require.NoError(h.t, err)
 	h.receiver, h.logs = r, logs
 }

@@ -183,7 +183,7 @@ func (h *health) drops(dropped map[lag.DropReason]int64) {
 func (h *health) givingUp(now time.Duration, result *lag.Result) {
 	if len(result.GivenUp) == 0 {
 		if h.givenUp > 0 && len(result.Failures) == 0 {
-			h.logger.Info("There is time for all points again", zap.Int64("given_up", h.givenUp), zap.Duration("after", now-h.givenUpSince))
+			h.logger.Info("No more points are given up", zap.Int64("given_up", h.givenUp), zap.Duration("after", now-h.givenUpSince))
 			h.givenUp = 0
 		}
 		return
@@ -194,7 +194,7 @@ func (h *health) givingUp(now time.Duration, result *lag.Result) {
 	}
 	if h.givenUp == 0 {
 		h.givenUpSince = now
-		h.logger.Warn("There is no time to read all points, and the oldest are given up; "+
+		h.logger.Warn("Points are given up, the oldest first: there is no time to read them, or they are older than max_backfill; "+
 			"if it lasts, raise timeout, requests_per_second or max_concurrency, or list fewer instances",
 			zap.Strings("streams", firstNames(result.GivenUp, func(s lag.GivenUp) string { return s.Stream })),
 			zap.Time("from", time.UnixMilli(start).UTC()), zap.Time("to", time.UnixMilli(end).UTC()), zap.Int64("points", points))

@@ -40,6 +40,9 @@ func (r *lagReceiver) scrape(stopped context.Context) {
 	r.health.read(r.clock.moment().elapsed, &result)
 
 	settled := r.deliverer.deliver(ctx, result.Entries)
+	if r.store != nil {
+		r.store.save(context.WithoutCancel(ctx), r.tracker.Watermarks())
+	}
 	if stopped.Err() == nil {
 		r.health.delivered(&settled)
 	}

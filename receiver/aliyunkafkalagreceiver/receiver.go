@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/filter"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
@@ -35,12 +34,16 @@ type lagReceiver struct {
 	quota     *quota
 	telemetry *telemetry
 
+	claims       *instanceClaims
+	releaseClaim func()
+	store        *watermarkStore // nil without storage
+
 	stop      context.CancelFunc
 	loop      sync.WaitGroup
 	closeIdle func()
 }
 
-func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newClient newClientFunc) (*lagReceiver, error) {
+func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newClient newClientFunc, claims *instanceClaims) (*lagReceiver, error) {
 	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
 	if err != nil {
 		return nil, err
@@ -76,8 +79,11 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newC
 		health:    newHealth(set.Logger),
 		quota:     &quota{logger: set.Logger, interval: cfg.CollectionInterval},
 		telemetry: telemetry,
-		stop:      func() {},
-		closeIdle: func() {},
+		claims:    claims,
+
+		releaseClaim: func() {},
+		stop:         func() {},
+		closeIdle:    func() {},
 	}, nil
 }
 
@@ -90,15 +96,6 @@ func (cfg *Config) bounds() lag.Settings {
 		Wanted:      cfg.ConsumerGroups.matcher(),
 		PageLength:  cms.PageLength,
 		BatchSize:   cms.MaxInstances,
-	}
-}
-
-// matcher returns a function that reports whether a consumer group is wanted.
-func (c *GroupFilterConfig) matcher() func(group string) bool {
-	include, exclude := filter.CreateFilter(c.Include), filter.CreateFilter(c.Exclude)
-	all := len(c.Include) == 0
-	return func(group string) bool {
-		return (all || include.Matches(group)) && !exclude.Matches(group)
 	}
 }
 
@@ -120,6 +117,11 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	r.closeIdle = httpClient.CloseIdleConnections
+	if r.cfg.Storage != nil {
+		if err := r.restore(ctx, host); err != nil {
+			return err
+		}
+	}
 	r.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
 	r.announce()
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -127,9 +129,26 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
+// restore continues where the last run stopped.
+func (r *lagReceiver) restore(ctx context.Context, host component.Host) error {
+	store, err := openStore(ctx, host, r.cfg, r.set.ID, r.set.Logger)
+	if err != nil {
+		return err
+	}
+	r.store = store
+	r.tracker.Restore(store.load(ctx, r.clock.now()), r.clock.now())
+	return nil
+}
+
 // announce logs what the receiver is going to do, and what of it is probably not meant.
 func (r *lagReceiver) announce() {
 	r.quota.announce(r.cfg.endpointURL(), r.tracker.Streams())
+	overlaps, release := r.claims.claim(r.set.ID, r.cfg)
+	r.releaseClaim = release
+	if len(overlaps) > 0 {
+		r.set.Logger.Warn("Other receivers of this collector read the same instances: each sample is sent twice, unless their consumer_groups differ",
+			zap.Strings("receivers", overlaps))
+	}
 	if r.cfg.StaleAfter < 2*r.cfg.Period {
 		r.set.Logger.Warn("stale_after is shorter than two periods: series may end between two points",
 			zap.Stringer("stale_after", r.cfg.StaleAfter), zap.Stringer("period", r.cfg.Period))
@@ -141,10 +160,14 @@ func (r *lagReceiver) announce() {
 }
 
 // Shutdown ends reading at once and a delivery within shutdownGrace. It may be called without Start.
-func (r *lagReceiver) Shutdown(context.Context) error {
+func (r *lagReceiver) Shutdown(ctx context.Context) error {
 	r.stop()
 	r.loop.Wait()
 	r.closeIdle()
+	r.releaseClaim()
 	r.telemetry.shutdown()
+	if r.store != nil {
+		return r.store.close(ctx)
+	}
 	return nil
 }
