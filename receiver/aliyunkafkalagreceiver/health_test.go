@@ -156,7 +156,7 @@ func TestHealthOfGivenUpSpans(t *testing.T) {
 
 	result.GivenUp = []lag.GivenUp{{Stream: "x", Start: 2000, End: 5000, Points: 7}, {Stream: "y", Start: 1000, End: 4000, Points: 8}}
 	h.read(10, &result)
-	h.expect(t, line{level: warn, message: "the oldest are given up", fields: map[string]any{
+	h.expect(t, line{level: warn, message: "the oldest first", fields: map[string]any{
 		"streams": []any{"x", "y"}, "from": time.Unix(1, 0).UTC(), "to": time.Unix(5, 0).UTC(), "points": int64(15),
 	}})
 	h.read(11, &result)
@@ -170,14 +170,14 @@ func TestHealthOfGivenUpSpans(t *testing.T) {
 	h.read(15, &result)
 	got := h.logs.TakeAll()
 	require.Len(t, got, 2)
-	assert.Contains(t, got[1].Message, "There is time for all points again")
+	assert.Contains(t, got[1].Message, "No more points are given up")
 	assert.Equal(t, int64(30), got[1].ContextMap()["given_up"])
 	assert.Equal(t, time.Duration(5), got[1].ContextMap()["after"])
 	h.read(16, &result)
 	h.expect(t)
 	result.GivenUp = []lag.GivenUp{{Stream: "x", Start: 2000, End: 5000, Points: 7}}
 	h.read(17, &result)
-	h.expect(t, line{level: warn, message: "the oldest are given up", fields: map[string]any{"points": int64(7)}})
+	h.expect(t, line{level: warn, message: "the oldest first", fields: map[string]any{"points": int64(7)}})
 }
 
 func TestHealthOfSinglePoints(t *testing.T) {
