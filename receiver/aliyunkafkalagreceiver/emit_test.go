@@ -104,7 +104,7 @@ func TestEmitTwiceSharesNothing(t *testing.T) {
 	before := pmetric.NewMetrics()
 	first.CopyTo(before)
 	second := e.emit(mixedEntries())
-	assert.NoError(t, pmetrictest.CompareMetrics(before, second))
+	require.NoError(t, pmetrictest.CompareMetrics(before, second))
 	for _, rm := range second.ResourceMetrics().All() {
 		rm.Resource().Attributes().PutStr("cloud.region", "changed")
 	}

@@ -300,7 +300,7 @@ func TestOutOfTime(t *testing.T) {
 		{"the deadline strikes inside a call", func(t *testing.T) {
 			requests, tel := run(t, &fakeCMS{fail: hang}, 1, false, nothing)
 			require.Len(t, requests.failures(), 1)
-			assert.ErrorIs(t, requests.failures()[0], errOutOfTime)
+			require.ErrorIs(t, requests.failures()[0], errOutOfTime)
 			outcome(t, tel, map[string]int64{"timeout": 1})
 		}},
 		{"the shutdown", func(t *testing.T) {
@@ -344,7 +344,7 @@ func TestOutOfTime(t *testing.T) {
 		{"no time to wait for the rate limit", func(t *testing.T) {
 			requests, tel := run(t, &fakeCMS{}, 3, false, func(r *reader) { r.limiter = rate.NewLimiter(0.01, 1) })
 			require.Len(t, requests.failures(), 2)
-			assert.ErrorIs(t, requests.failures()[0], errOutOfTime)
+			require.ErrorIs(t, requests.failures()[0], errOutOfTime)
 			assert.ErrorContains(t, requests.failures()[0], "requests_per_second")
 			outcome(t, tel, map[string]int64{"success": 1})
 		}},
