@@ -41,7 +41,7 @@ func (r *lagReceiver) scrape(stopped context.Context) {
 
 	settled := r.deliverer.deliver(ctx, result.Entries)
 	if r.store != nil {
-		r.store.save(context.WithoutCancel(ctx), r.tracker.Watermarks())
+		r.saveWatermarks(ctx)
 	}
 	if stopped.Err() == nil {
 		r.health.delivered(&settled)

@@ -140,6 +140,13 @@ func (r *lagReceiver) restore(ctx context.Context, host component.Host) error {
 	return nil
 }
 
+// saveWatermarks stores what was accepted, also when the shutdown has begun.
+func (r *lagReceiver) saveWatermarks(ctx context.Context) {
+	ctx, cancel := graceful(ctx)
+	defer cancel()
+	r.store.save(ctx, r.tracker.Watermarks())
+}
+
 // announce logs what the receiver is going to do, and what of it is probably not meant.
 func (r *lagReceiver) announce() {
 	r.quota.announce(r.cfg.endpointURL(), r.tracker.Streams())
