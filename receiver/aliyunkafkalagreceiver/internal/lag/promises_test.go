@@ -1,0 +1,217 @@
+package lag_test
+
+import (
+	"slices"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
+)
+
+// batches returns the indices of the instances, as they are asked for together.
+func (sc *scenario) batches() [][]int {
+	all := make([]int, len(sc.cloud.instances))
+	for i := range all {
+		all[i] = i
+	}
+	if sc.region {
+		return [][]int{all}
+	}
+	return slices.Collect(slices.Chunk(all, sc.settings.BatchSize))
+}
+
+// batchOf returns the batch of an instance.
+func (o *oracle) batchOf(instance int) []int {
+	return o.batches[min(instance/o.settings.BatchSize, len(o.batches)-1)]
+}
+
+// wasRead reports whether this scrape has read the stream of a series without an error.
+func (o *oracle) wasRead(s *source) bool {
+	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
+	return r.oldest != always && !r.failed && !o.states[s.id].failed
+}
+
+// present returns the newest point of a batch of which a wanted series has published when the scrape began.
+func (o *oracle) present(metric, instance int) int64 {
+	newest := int64(0)
+	for _, i := range o.batchOf(instance) {
+		for _, s := range o.cloud.streams[o.cloud.stream(metric, i)] {
+			if p, ok := s.newest(o.started, o.cloud.period, true); ok && s.wanted {
+				newest = max(newest, p.ts)
+			}
+		}
+	}
+	return newest
+}
+
+// checkPresence checks that the newest point of a series is delivered: at once if it is as new as any of its batch, or was
+// in a window, within a third of the distance and a scrape if it is behind, within about StaleAfter if its series is
+// new and behind.
+func (o *oracle) checkPresence(s *source) {
+	st := &o.states[s.id]
+	if !s.wanted || !o.wasRead(s) {
+		return
+	}
+	p, ok := s.newest(o.started, o.cloud.period, true)
+	bound := min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()
+	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0) {
+		st.missing = 0
+		return
+	}
+	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
+	if o.tight && p.ts <= r.oldest {
+		return
+	}
+	present := o.present(s.metric, s.instance)
+	if p.ts >= present || p.ts > r.oldest || r.started == o.started && !o.tight {
+		o.breaks("the present first", s.key, p.ts, "published at %s, scrape at %s, the newest of its batch is %s, watermark %s",
+			clockOf(p.seen), clockOf(o.started), clockOf(present), clockOf(st.watermark))
+		return
+	}
+	st.missing += o.interval
+	allowed := (present-st.watermark)/3 + o.interval
+	if !st.known {
+		allowed = o.settings.StaleAfter.Milliseconds() + 12*o.interval
+	}
+	if st.missing > allowed && !o.tight && o.namesWork() && len(s.key.Group) <= 64 {
+		o.breaks("late series in time", s.key, p.ts, "missing for %d ms, allowed %d ms, the newest of its batch is %s, watermark %s, known %v",
+			st.missing, allowed, clockOf(present), clockOf(st.watermark), st.known)
+	}
+}
+
+// namesWork reports whether calls by name bring what they should in this scenario.
+func (o *oracle) namesWork() bool {
+	return !slices.ContainsFunc(o.faults, func(f fault) bool { return f.kind == noNames })
+}
+
+// checkEnd checks that a stale marker comes with the second scrape, at the latest, that could have brought it.
+func (o *oracle) checkEnd(s *source) {
+	st := &o.states[s.id]
+	if !st.known || !o.wasRead(s) || o.tight {
+		return
+	}
+	p, ok := s.newest(o.started, o.cloud.period, false)
+	if ok && o.now < p.ts+o.settings.StaleAfter.Milliseconds() || st.ended {
+		st.due = 0
+		return
+	}
+	if st.due++; st.due >= 2 && o.namesWork() {
+		o.breaks("a series that ends, ends visibly", s.key, p.ts, "no stale marker in %d scrapes, watermark %s", st.due, clockOf(st.watermark))
+	}
+}
+
+// checkFailures checks that a failure is reported if and only if a stream could not be read.
+func (o *oracle) checkFailures(result lag.Result) {
+	failed := slices.ContainsFunc(o.readings, func(r reading) bool { return r.failed })
+	if failed != (len(result.Failures) > 0) && !o.failures {
+		o.breaks("failures are reported", lag.Key{}, 0, "reported %v", result.Failures)
+	}
+	if failed && len(result.Failures) == 0 {
+		o.breaks("failures are reported", lag.Key{}, 0, "a window failed, but no failure is reported")
+	}
+}
+
+// checkTurns checks that with time for some batches only each is read in turn, and that an instance that makes the
+// call fail does not hold back its neighbours.
+func (o *oracle) checkTurns() {
+	read := 0
+	for metric := range o.metrics {
+		for _, batch := range o.batches {
+			if slices.ContainsFunc(batch, func(i int) bool { return o.readings[o.cloud.stream(metric, i)].tried }) {
+				read++
+			}
+		}
+	}
+	for at := range o.readings {
+		r := &o.readings[at]
+		if at/len(o.cloud.instances) >= o.metrics {
+			return
+		}
+		o.checkTurn(r, at, read, o.metrics*len(o.batches))
+	}
+}
+
+func (o *oracle) checkTurn(r *reading, at, read, streams int) {
+	instance := at % len(o.cloud.instances)
+	key := lag.Key{Instance: o.cloud.instances[instance]}
+	alone := func(f fault) bool { return f.kind == badInstance && f.from <= o.step && f.instance == instance }
+	if r.tried || slices.ContainsFunc(o.faults, alone) {
+		r.unread, r.least = 0, streams
+	} else {
+		r.unread, r.least = r.unread+1, max(1, min(r.least, read))
+		if most := (streams+r.least-1)/r.least + 2; r.unread > most {
+			o.breaks("each batch in turn", key, 0, "not read for %d scrapes, at most %d; %d of %d streams at least were read",
+				r.unread, most, r.least, streams)
+		}
+	}
+	if r.split && r.oldest == always && !r.failed {
+		if r.halved++; r.halved > 8 && !o.tight {
+			o.breaks("one bad instance does not spoil the rest", key, 0, "its batch fails for %d scrapes", r.halved)
+		}
+	} else if r.tried {
+		r.halved = 0
+	}
+}
+
+// checkLive checks the number of live series.
+func (o *oracle) checkLive(result lag.Result) {
+	least, most := 0, 0
+	for i := range o.states {
+		st := &o.states[i]
+		if st.known && !st.ended {
+			least++
+		}
+		if st.known || st.presented != 0 || st.newest != 0 {
+			most++
+		}
+	}
+	if result.Live < least || result.Live > most {
+		o.breaks("nothing grows with time", lag.Key{}, 0, "%d live series, expected %d to %d", result.Live, least, most)
+	}
+}
+
+// checkGivenUp checks that nothing is given up while there is time.
+func (o *oracle) checkGivenUp(result lag.Result) {
+	for _, g := range result.GivenUp {
+		if g.Start >= g.End || g.End > o.now+o.cloud.period || g.Points < 0 {
+			o.breaks("what is given up is said with its span", lag.Key{}, 0, "%+v", g)
+		}
+		if !o.tight && !o.failures && g.End > o.now-o.settings.MaxBackfill.Milliseconds()+o.cloud.period {
+			o.breaks("nothing is given up while there is time", lag.Key{}, 0, "%+v", g)
+		}
+	}
+}
+
+// countCalls compares the calls with the pages of the shortest window that misses no new point of a regular series.
+func (o *oracle) countCalls() {
+	if o.allowance == 0 || o.step < 5 {
+		return
+	}
+	for metric := range o.metrics {
+		for _, batch := range o.batches {
+			rows := o.cloud.count(metric, batch, o.oldestNew(metric, batch)-1, o.now, o.started)
+			o.least += max(1, (rows+o.cloud.page-1)/o.cloud.page)
+		}
+	}
+	o.called += o.calls
+}
+
+// oldestNew returns the oldest point of a regular series that was published since the scrape before, or now.
+func (o *oracle) oldestNew(metric int, batch []int) int64 {
+	oldest := o.now
+	for _, i := range batch {
+		for _, s := range o.cloud.streams[o.cloud.stream(metric, i)] {
+			p, ok := s.newest(o.started, o.cloud.period, true)
+			for ok && s.wanted && s.regular && p.seen > o.previous {
+				oldest = min(oldest, p.ts)
+				p, ok = s.newest(p.seen-1, o.cloud.period, true)
+			}
+		}
+	}
+	return oldest
+}
+
+// end checks what only the whole run can show.
+func (o *oracle) end() {
+	if most := o.allowance*float64(o.least) + 4; o.allowance > 0 && float64(o.called) > most {
+		o.breaks("the fewest calls possible", lag.Key{}, 0, "%d calls, the least is %d, allowed are %.0f", o.called, o.least, most)
+	}
+}
