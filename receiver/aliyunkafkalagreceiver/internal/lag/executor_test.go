@@ -220,7 +220,7 @@ func (r *run) deliver(entries []lag.Entry) {
 		f := r.hit(acceptPrefix)
 		if n := len(e.Samples); f != nil && n > 1 && r.rng.Float64() < f.odds {
 			k := 1 + r.rng.IntN(n-1)
-			r.acceptSplit(e, k, r.rng.IntN(3))
+			r.acceptSplit(e, k, r.rng.IntN(2))
 			continue
 		}
 		if f := r.hit(refuseSome); f != nil && r.rng.Float64() < f.odds {

@@ -26,7 +26,7 @@ func (o *oracle) batchOf(instance int) []int {
 // wasRead reports whether this scrape has read the stream of a series without an error.
 func (o *oracle) wasRead(s *source) bool {
 	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
-	return r.oldest != always && !r.failed && !o.states[s.id].failed
+	return r.oldest != always && !r.failed && !r.bad && !o.states[s.id].failed
 }
 
 // present returns the newest point of a batch of which a wanted series has published when the scrape began.
@@ -42,9 +42,8 @@ func (o *oracle) present(metric, instance int) int64 {
 	return newest
 }
 
-// checkPresence checks that the newest point of a series is delivered: at once if it is as new as any of its batch, or was
-// in a window, within a third of the distance and a scrape if it is behind, within about StaleAfter if its series is
-// new and behind.
+// checkPresence checks that the newest point of a series is delivered: at once if it was in a window, within a third of the
+// distance to the newest of the batch if it is behind, within about StaleAfter if its series is new and behind.
 func (o *oracle) checkPresence(s *source) {
 	st := &o.states[s.id]
 	if !s.wanted || !o.wasRead(s) {
@@ -61,13 +60,13 @@ func (o *oracle) checkPresence(s *source) {
 		return
 	}
 	present := o.present(s.metric, s.instance)
-	if p.ts >= present || p.ts > r.oldest || r.started == o.started && !o.tight {
+	if p.ts > r.oldest || r.started == o.started && !o.tight {
 		o.breaks("the present first", s.key, p.ts, "published at %s, scrape at %s, the newest of its batch is %s, watermark %s",
 			clockOf(p.seen), clockOf(o.started), clockOf(present), clockOf(st.watermark))
 		return
 	}
 	st.missing += o.interval
-	allowed := (present-st.watermark)/3 + o.interval
+	allowed := (present - st.watermark) / 3
 	if !st.known {
 		allowed = o.settings.StaleAfter.Milliseconds() + 12*o.interval
 	}
