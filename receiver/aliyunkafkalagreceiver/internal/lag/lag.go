@@ -6,9 +6,19 @@
 // Each live series has a watermark, the timestamp of its newest accepted point. Its new points, or its stale marker,
 // are delivered once everything since its watermark has been asked for: by a window over its whole stream that starts
 // at the watermark or earlier, or by name. Which of the two is only a question of the number of calls.
+//
+// Nothing is remembered of what a scrape could not read. The watermarks are enough for the next one to ask again.
 package lag
 
-import "time"
+import (
+	"cmp"
+	"errors"
+	"math"
+	"time"
+)
+
+// ErrNoTime is the failure of a stream that was not read because the scrape had no time left for it.
+var ErrNoTime = errors.New("no time left in this scrape")
 
 // Key identifies a series within one metric.
 type Key struct {
@@ -17,12 +27,17 @@ type Key struct {
 	Topic    string // empty unless the metric is per topic
 }
 
+// Compare orders keys by instance, group and topic.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Instance, o.Instance), cmp.Compare(k.Group, o.Group), cmp.Compare(k.Topic, o.Topic))
+}
+
 // Point is one value that CloudMonitor reported of a series.
 type Point struct {
 	Key
 	Account   string  // Alibaba Cloud account ID (CloudMonitor's userId); may be empty
 	Timestamp int64   // unix milliseconds
-	Value     float64 // messages; may be negative, NaN or infinite, which is dropped here
+	Value     float64 // messages; negative, NaN and infinite values are dropped here
 }
 
 // Settings are the configured bounds of reading.
@@ -35,93 +50,41 @@ type Settings struct {
 	BatchSize   int                     // most instances, and most series by name, that one call may ask for
 }
 
-// Request is a window (Start, End] to ask CloudMonitor for, page by page.
-type Request struct {
-	Metric    string
-	Instances []string // at most BatchSize; empty asks for every instance of the region
-	Names     []Key    // at most BatchSize; when not empty, only these series are asked for
-	Start     int64    // unix milliseconds, exclusive
-	End       int64    // unix milliseconds, inclusive
-
-	// contains unexported fields
-}
-
-// Sample is one value of a series that is to be delivered.
-type Sample struct {
-	Timestamp int64 // unix milliseconds
-	Value     float64
-}
-
-// Entry is what is to be delivered of one series: samples, ascending, then a stale marker if Stale.
-type Entry struct {
-	Series  *Series
-	Samples []Sample
-	Stale   bool
-}
-
-// StaleTimestamp returns the timestamp of the stale marker, in unix milliseconds: 1 ms after the last sample of the
-// series, so that nothing that arrives later is out of order.
-func (e Entry) StaleTimestamp() int64 { return 0 }
-
-// Accept records that the next consumer has accepted the entry, or that it was given up.
-func (e Entry) Accept() {}
-
-// Series is what is remembered of one live series.
-type Series struct {
-	Key
-	Metric  string
-	Account string
-}
-
 // DropReason is why a point of CloudMonitor was not delivered.
 type DropReason string
 
-// Failure is a stream that could not be read to the end.
-type Failure struct {
-	Stream string // what it reads, for a log
-	Err    error
+// The reasons.
+const (
+	// DropFiltered: Settings.Wanted does not want the consumer group.
+	DropFiltered DropReason = "filtered"
+	// DropNegative and DropNotFinite: the value would break a scaler.
+	DropNegative  DropReason = "negative"
+	DropNotFinite DropReason = "not_finite"
+	// DropFuture: dated more than one period ahead.
+	DropFuture DropReason = "future"
+	// DropTooOld: older than Settings.MaxBackfill.
+	DropTooOld DropReason = "too_old"
+	// DropBehindWatermark: read before, or published after a newer point of its own series.
+	DropBehindWatermark DropReason = "behind_watermark"
+	// DropBeforeStart: older than the newest point of its series at the start.
+	DropBeforeStart DropReason = "before_start"
+	// DropStale: as old as Settings.StaleAfter, of a series that is not live.
+	DropStale DropReason = "stale"
+)
+
+// dropReason returns why a point is dropped whatever its series, or "".
+func (s *Settings) dropReason(p *Point, now int64) DropReason {
+	age := now - p.Timestamp
+	switch {
+	case math.IsNaN(p.Value) || math.IsInf(p.Value, 0):
+		return DropNotFinite
+	case p.Value < 0:
+		return DropNegative
+	case age < -s.Period.Milliseconds():
+		return DropFuture
+	case age > s.MaxBackfill.Milliseconds():
+		return DropTooOld
+	default:
+		return ""
+	}
 }
-
-// GivenUp is a span that was not read for lack of time.
-type GivenUp struct {
-	Stream     string // what it reads, for a log
-	Start, End int64  // unix milliseconds
-	Points     int64  // how many points were not read, estimated
-}
-
-// Result is what a scrape brought.
-type Result struct {
-	Entries   []Entry // ascending within a series; valid until the next scrape begins
-	Failures  []Failure
-	GivenUp   []GivenUp
-	Dropped   map[DropReason]int64
-	Ambiguous []Key // series that had two values at one timestamp, each named once
-	Live      int   // live series
-	Streams   int   // streams there are
-}
-
-// Tracker remembers all streams. It is not safe for concurrent use; the scrape that it begins is.
-type Tracker struct{}
-
-// NewTracker returns a tracker of the metrics of the instances. No instances means every instance of the region.
-func NewTracker(s Settings, metrics, instances []string) *Tracker { return &Tracker{} }
-
-// Begin begins a scrape at now, CloudMonitor's time. left returns how much time the scrape has left for reading.
-func (t *Tracker) Begin(now time.Time, left func() time.Duration) *Scrape { return &Scrape{} }
-
-// Scrape is one reading of all streams up to the present. Its methods are safe for concurrent use.
-type Scrape struct{}
-
-// Next returns what to ask for next. It waits while all there is to ask depends on requests under way, and returns nil
-// when there is nothing left to ask in this scrape.
-func (s *Scrape) Next() *Request { return nil }
-
-// Page takes a page of a request's reply and how long the call took, retries included. last reports whether it is the last page. It returns whether to
-// ask for the next page; if not, and on the last page, the request is done.
-func (s *Scrape) Page(r *Request, points []Point, took time.Duration, last bool) bool { return false }
-
-// Fail takes the error that ended a request. split reports whether the error may be due to a single instance of the batch.
-func (s *Scrape) Fail(r *Request, err error, split bool) {}
-
-// Finish ends the scrape. All requests must be done.
-func (s *Scrape) Finish() Result { return Result{} }
