@@ -24,6 +24,7 @@ const (
 	refuseSome                  // it accepts only a share of the series; the others are to be sent again
 	acceptPrefix                // it accepts only the first samples of a share of the series
 	restart                     // the process begins anew, without memory, after being down for size milliseconds
+	resume                      // the same, but with the watermarks
 	clockStep                   // the tracker is told a time size milliseconds off
 )
 
@@ -82,10 +83,18 @@ func (sc *scenario) play(trace func(format string, args ...any)) (broken *violat
 		}
 	}()
 	r.start()
+	trace("period %v, stale after %v, backfill %v, batches of %d, pages of %d, interval %d ms, budget %d ms, %d instances, %d series, allowance %v",
+		sc.settings.Period, sc.settings.StaleAfter, sc.settings.MaxBackfill, sc.settings.BatchSize, sc.cloud.page, sc.interval, sc.budget,
+		len(sc.cloud.instances), len(sc.cloud.sources), sc.allowance)
+	trace("faults %+v", sc.faults)
 	for ; r.step < sc.scrapes && r.oracle.broken == nil; r.step++ {
 		if f := r.hit(restart); f != nil {
 			r.clock += f.size
 			r.start()
+		}
+		if f := r.hit(resume); f != nil {
+			r.clock += f.size
+			r.resume()
 		}
 		r.scrape()
 	}
@@ -95,12 +104,24 @@ func (sc *scenario) play(trace func(format string, args ...any)) (broken *violat
 
 // start starts the process, without memory.
 func (r *run) start() {
-	instances := r.cloud.instances
-	if r.region {
-		instances = nil
-	}
-	r.tracker = lag.NewTracker(r.settings, metrics[:r.metrics], instances)
+	r.tracker = lag.NewTracker(r.settings, metrics[:r.metrics], r.instances())
 	r.oracle.restarted()
+}
+
+// resume starts the process with the watermarks of the one before.
+func (r *run) resume() {
+	before := r.tracker
+	r.tracker = lag.NewTracker(r.settings, metrics[:r.metrics], r.instances())
+	r.tracker.Restore(before.Watermarks())
+	r.oracle.resumed()
+}
+
+// instances returns what the tracker is given: none for the whole region.
+func (r *run) instances() []string {
+	if r.region {
+		return nil
+	}
+	return r.cloud.instances
 }
 
 func (r *run) scrape() {

@@ -40,7 +40,6 @@ type state struct {
 	// Of the current scrape.
 	newest int64 // newest sample in the result, or 0
 	ended  bool  // whether the result has its stale marker
-	failed bool  // whether a call for it by name has failed
 }
 
 // reading is what the oracle knows of one metric of one instance.
@@ -55,6 +54,7 @@ type reading struct {
 	failed bool  // whether a window could not be read
 	split  bool  // whether a window of several instances could not be read because of one of them
 	bad    bool  // whether a window of this instance alone could not be read because of it
+	named  bool  // whether a call by name for its batch has failed
 	oldest int64 // from there to the present everything was read; always if nothing was
 }
 
@@ -102,17 +102,37 @@ func (o *oracle) restarted() {
 	clear(o.readings)
 }
 
+// resumed notes that the tracker was replaced by one that remembers the watermarks. A stream without any begins anew.
+func (o *oracle) resumed() {
+	started := make(map[int]bool)
+	for i, s := range o.cloud.sources {
+		o.states[i].presented, o.states[i].due, o.states[i].missing = 0, 0, 0
+		if o.states[i].known {
+			for _, j := range o.batchOf(s.instance) {
+				started[o.cloud.stream(s.metric, j)] = true
+			}
+		}
+	}
+	for at := range o.readings {
+		r := reading{started: o.readings[at].started}
+		if !started[at] {
+			r.started = 0
+		}
+		o.readings[at] = r
+	}
+}
+
 // begin notes that a scrape begins.
 func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
 	o.calls, o.failures = 0, false
 	for i := range o.states {
-		o.states[i].newest, o.states[i].ended, o.states[i].failed = 0, false, false
+		o.states[i].newest, o.states[i].ended = 0, false
 	}
 	for i := range o.readings {
 		r := &o.readings[i]
-		r.tried, r.failed, r.split, r.bad, r.oldest = false, false, false, false, always
+		r.tried, r.failed, r.split, r.bad, r.named, r.oldest = false, false, false, false, false, always
 	}
 }
 
@@ -169,8 +189,11 @@ func (o *oracle) failed(q *lag.Request, split bool) {
 		r.bad = r.bad || split && !several
 		r.failed = r.failed || !split
 	})
-	for _, key := range q.Names {
-		o.states[o.cloud.byKey[key].id].failed = true
+	for _, key := range q.Names { // the calls by name that were to follow are not made
+		s := o.cloud.byKey[key]
+		for _, i := range o.batchOf(s.instance) {
+			o.readings[o.cloud.stream(s.metric, i)].named = true
+		}
 	}
 }
 
@@ -188,7 +211,7 @@ func (o *oracle) finish(result lag.Result, now int64, left time.Duration) {
 		o.checkPresence(s)
 		o.checkEnd(s)
 	}
-	//o.checkLive(result)
+	o.checkLive(result)
 	o.checkGivenUp(result)
 	o.countCalls()
 }

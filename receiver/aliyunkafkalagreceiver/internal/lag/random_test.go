@@ -178,11 +178,15 @@ func (d draws) fault() {
 	f.from = int(d.between(1, int64(d.scrapes)))
 	f.to = f.from + int(d.between(1, 10))
 	switch f.kind {
+	case badInstance:
+		if d.region { // the service leaves out what it does not know
+			return
+		}
 	case slow:
 		f.size = pick[int64](d, 3, 10, 30)
 	case hang:
 		f.instance = pick(d, f.instance, f.instance, -1)
-	case restart:
+	case restart, resume:
 		f.to = f.from + 1
 		f.size = pick(d, 0, second, minute, 20*minute)
 	case clockStep:
