@@ -197,7 +197,7 @@ func (s *stream) fail(r *Request, err error, single bool) {
 // Finish ends the scrape. All requests must be done.
 func (sc *Scrape) Finish() Result {
 	t := sc.tracker
-	result := Result{Dropped: map[DropReason]int64{}}
+	result := Result{Entries: t.entries[:0], Dropped: map[DropReason]int64{}}
 	failed := map[*search]bool{}
 	for _, s := range sc.streams {
 		s.failing = s.err != nil
@@ -220,6 +220,7 @@ func (sc *Scrape) Finish() Result {
 		}
 	}
 	result.Streams = len(t.streams)
+	t.entries = result.Entries
 	return result
 }
 

@@ -12,6 +12,8 @@ type Tracker struct {
 	scrapes  uint64
 	// pace is how long the slowest page of late took.
 	pace time.Duration
+	// entries is the memory of the last result.
+	entries []Entry
 }
 
 // NewTracker returns a tracker of the metrics of the instances. No instances means every instance of the region.
