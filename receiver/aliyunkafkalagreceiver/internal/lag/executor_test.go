@@ -184,7 +184,7 @@ func (r *run) ask(s *lag.Scrape, q *lag.Request) {
 		sent := r.clock
 		took, split, err := r.call(q)
 		r.clock += took
-		r.oracle.calls++
+		r.oracle.called(took)
 		if err != nil {
 			r.trace("  failed: %v", err)
 			r.oracle.failed(q, split)

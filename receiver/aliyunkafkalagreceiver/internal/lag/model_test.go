@@ -117,8 +117,15 @@ type cloud struct {
 	sources   []*source
 	byKey     map[lag.Key]*source
 	streams   [][]*source // by metric and instance: see stream
-	rows      []lag.Point // of the call under way
+	rows      []row       // of the call under way
 	buffer    []lag.Point // of the page that was sent last
+}
+
+// row is one point of a reply.
+type row struct {
+	source *source
+	ts     int64
+	value  float64
 }
 
 // build indexes the sources.
@@ -183,11 +190,9 @@ func (c *cloud) query(r *lag.Request, now int64, rng *rand.Rand) {
 			if !ok || p.seen > now {
 				continue
 			}
-			row := lag.Point{Key: s.key, Account: "1234", Timestamp: ts, Value: p.value}
-			c.rows = append(c.rows, row)
+			c.rows = append(c.rows, row{s, ts, p.value})
 			if p.twice {
-				row.Value = p.other
-				c.rows = append(c.rows, row)
+				c.rows = append(c.rows, row{s, ts, p.other})
 			}
 		}
 	}
@@ -199,8 +204,10 @@ func (c *cloud) query(r *lag.Request, now int64, rng *rand.Rand) {
 // next returns the next page of the reply, valid until the following call, and whether it is the last.
 func (c *cloud) next() (page []lag.Point, last bool) {
 	n := min(c.page, len(c.rows))
-	clear(c.buffer) // nobody may rely on a page after the following call
-	c.buffer = append(c.buffer[:0], c.rows[:n]...)
+	c.buffer = c.buffer[:0] // nobody may rely on a page after the following call
+	for _, r := range c.rows[:n] {
+		c.buffer = append(c.buffer, lag.Point{Key: r.source.key, Account: "1234", Timestamp: r.ts, Value: r.value})
+	}
 	c.rows = c.rows[n:]
 	return c.buffer, len(c.rows) == 0
 }

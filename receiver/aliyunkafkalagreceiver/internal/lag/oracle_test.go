@@ -67,14 +67,15 @@ type oracle struct {
 	broken   *violation
 
 	// Of the current scrape.
-	step          int
-	started, now  int64 // the true time at which it began, and the time that the tracker was told
-	finished      int64 // the true time at which it ended
-	calls         int
-	failures      bool // whether any call failed
-	tight         bool // whether more than half of the time was used
-	previous      int64
-	called, least int // calls in the steady part of the run, and the least possible
+	step                    int
+	started, now            int64 // the true time at which it began, and the time that the tracker was told
+	finished                int64 // the true time at which it ended
+	calls                   int
+	failures                bool  // whether any call failed
+	slowest                 int64 // how long the slowest call took
+	tight                   bool  // whether more than half of the time was used, or too little was left for a part
+	previous                int64
+	steadyCalls, leastCalls int // calls in the steady part of the run, and the least possible
 }
 
 func newOracle(sc *scenario) *oracle {
@@ -126,7 +127,7 @@ func (o *oracle) resumed() {
 func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
-	o.calls, o.failures = 0, false
+	o.calls, o.slowest, o.failures = 0, 0, false
 	for i := range o.states {
 		o.states[i].newest, o.states[i].ended = 0, false
 	}
@@ -147,6 +148,8 @@ func (o *oracle) request(q *lag.Request, late bool) {
 		o.breaks(promise, lag.Key{}, 0, "unknown metric %q", q.Metric)
 	case q.Start >= q.End || q.End > o.now+o.cloud.period:
 		o.breaks(promise, lag.Key{}, 0, "window (%s, %s]", clockOf(q.Start), clockOf(q.End))
+	case q.Start < o.reach(q):
+		o.breaks(promise, lag.Key{}, 0, "window (%s, %s] with %d names reaches back further than MaxBackfill", clockOf(q.Start), clockOf(q.End), len(q.Names))
 	case !o.region && len(q.Instances) == 0 && len(q.Names) == 0:
 		o.breaks(promise, lag.Key{}, 0, "asks for every instance of the region")
 	case o.calls > 20_000:
@@ -160,6 +163,18 @@ func (o *oracle) request(q *lag.Request, late bool) {
 	o.eachReading(q, func(r *reading) { r.tried = true })
 }
 
+// reach returns how far back a request may reach: not further than points may be delivered, or, by name, than the last
+// known point of one of its series, which shows that the name is understood.
+func (o *oracle) reach(q *lag.Request) int64 {
+	reach := o.now - o.settings.MaxBackfill.Milliseconds() - o.cloud.period
+	for _, s := range o.cloud.asked(q) {
+		if st := &o.states[s.id]; len(q.Names) > 0 && st.known {
+			reach = min(reach, st.watermark-1)
+		}
+	}
+	return reach
+}
+
 // eachReading calls f for what a request for a window reads.
 func (o *oracle) eachReading(q *lag.Request, f func(*reading)) {
 	if len(q.Names) > 0 {
@@ -169,6 +184,12 @@ func (o *oracle) eachReading(q *lag.Request, f func(*reading)) {
 	for _, i := range o.cloud.asks(q) {
 		f(&o.readings[o.cloud.stream(metric, i)])
 	}
+}
+
+// called notes how long one call took.
+func (o *oracle) called(took int64) {
+	o.calls++
+	o.slowest = max(o.slowest, took)
 }
 
 // done notes that a request was read to its end.
@@ -200,7 +221,7 @@ func (o *oracle) failed(q *lag.Request, split bool) {
 // finish checks the result of a scrape.
 func (o *oracle) finish(result lag.Result, now int64, left time.Duration) {
 	o.finished = now
-	o.tight = left.Milliseconds() < o.budget/2
+	o.tight = left.Milliseconds() < max(o.budget/2, 6*o.slowest)
 	o.notesFirstRead()
 	for _, e := range result.Entries {
 		o.entry(e, result.GivenUp)

@@ -49,11 +49,11 @@ func (d draws) bounds() {
 	d.settings = lag.Settings{
 		Period:      time.Duration(d.cloud.period) * time.Millisecond,
 		StaleAfter:  pick[time.Duration](d, 3, 5, 10, 10, 10, 10, 30, 120, 24*60) * time.Minute,
-		MaxBackfill: pick[time.Duration](d, 10, 60, 60, 60, 360) * time.Minute,
+		MaxBackfill: pick[time.Duration](d, 10, 10, 60, 60, 60, 60, 60, 360) * time.Minute,
 		Wanted:      func(group string) bool { return !strings.HasPrefix(group, "other") },
 		BatchSize:   pick(d, 2, 5, 10, 50),
 	}
-	d.scrapes = int(d.between(20, 60))
+	d.scrapes = int(d.between(20, 50))
 	d.region = d.chance(0.1)
 	d.metrics = pick(d, 1, 1, 1, 2)
 	d.cloud.shuffled = d.chance(0.3)
@@ -66,10 +66,10 @@ func (d draws) size() int {
 	case x < 0.001:
 		size, d.scrapes, d.latency = int(d.between(2000, 10_000)), 20, 100
 	case x < 0.1:
-		size = int(d.between(40, 300))
+		size, d.scrapes = int(d.between(40, 300)), 25
 	}
 	d.cloud.page = pick(d, 20, 50, 50, 100)
-	if size > 300 || d.chance(0.1) {
+	if size > 300 || d.chance(0.1) || d.settings.MaxBackfill/d.settings.Period > 500 {
 		d.cloud.page = 1440
 	} else if size > 100 {
 		d.cloud.page = pick(d, 100, 200, 500)
