@@ -72,22 +72,24 @@ var (
 	errInstance = errors.New("instance does not exist")
 )
 
-// play runs the scenario and returns the first broken promise, or nil.
-func (sc *scenario) play(trace func(format string, args ...any)) (broken *violation) {
-	r := &run{scenario: sc, rng: rand.New(rand.NewPCG(sc.seed, 1)), trace: trace}
+// newRun returns a run of the scenario that has not begun.
+func (sc *scenario) newRun(trace func(format string, args ...any)) *run {
+	r := &run{scenario: sc, rng: rand.New(rand.NewPCG(sc.seed, 1)), trace: trace, oracle: newOracle(sc)}
 	r.clock = origin + r.rng.Int64N(sc.cloud.period)
-	r.oracle = newOracle(sc)
+	trace("%+v, page %d, interval %d ms, budget %d ms, %d instances, %d series, allowance %v, faults %+v",
+		sc.settings, sc.cloud.page, sc.interval, sc.budget, len(sc.cloud.instances), len(sc.cloud.sources), sc.allowance, sc.faults)
+	return r
+}
+
+// play runs the scenario to its end and returns the first broken promise, or nil.
+func (r *run) play() (broken *violation) {
 	defer func() {
 		if p := recover(); p != nil {
 			broken = &violation{promise: "never panics", step: r.step, text: fmt.Sprintf("%v\n%s", p, debug.Stack())}
 		}
 	}()
 	r.start()
-	trace("period %v, stale after %v, backfill %v, batches of %d, pages of %d, interval %d ms, budget %d ms, %d instances, %d series, allowance %v",
-		sc.settings.Period, sc.settings.StaleAfter, sc.settings.MaxBackfill, sc.settings.BatchSize, sc.cloud.page, sc.interval, sc.budget,
-		len(sc.cloud.instances), len(sc.cloud.sources), sc.allowance)
-	trace("faults %+v", sc.faults)
-	for ; r.step < sc.scrapes && r.oracle.broken == nil; r.step++ {
+	for ; r.step < r.scrapes && r.oracle.broken == nil; r.step++ {
 		if f := r.hit(restart); f != nil {
 			r.clock += f.size
 			r.start()
@@ -144,7 +146,9 @@ func (r *run) scrape() {
 	}
 	r.trace("scrape %d at %s: %d calls, %v left, %d entries, given up %v, failures %v, dropped %v, live %d",
 		r.step, clockOf(now), r.oracle.calls, r.left(), len(result.Entries), result.GivenUp, result.Failures, result.Dropped, result.Live)
-	r.oracle.finish(result, r.clock, r.left())
+	if r.oracle.finish(result, r.clock, r.left()); r.oracle.broken != nil {
+		return
+	}
 	r.deliver(result.Entries)
 	r.clock = max(begin+r.interval, r.clock)
 }

@@ -35,6 +35,7 @@ type state struct {
 	again     bool  // after a restart without memory: the watermark itself may be delivered once more
 	presented int64 // the oldest sample that was presented and not yet accepted of an unknown series, or 0
 	missing   int64 // for how long scrapes that read its stream have not brought its newest point
+	waits     int   // how many such scrapes in a row had too little time for it
 	due       int   // how many such scrapes have not brought its stale marker since it was due
 
 	// Of the current scrape.
@@ -64,6 +65,7 @@ type oracle struct {
 	states   []state   // by source
 	readings []reading // by metric and instance
 	batches  [][]int
+	presents []int64 // see present
 	broken   *violation
 
 	// Of the current scrape.
@@ -84,6 +86,7 @@ func newOracle(sc *scenario) *oracle {
 		states:   make([]state, len(sc.cloud.sources)),
 		readings: make([]reading, len(sc.cloud.streams)),
 		batches:  sc.batches(),
+		presents: make([]int64, len(sc.cloud.streams)),
 	}
 }
 
@@ -128,6 +131,7 @@ func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
 	o.calls, o.slowest, o.failures = 0, 0, false
+	clear(o.presents)
 	for i := range o.states {
 		o.states[i].newest, o.states[i].ended = 0, false
 	}

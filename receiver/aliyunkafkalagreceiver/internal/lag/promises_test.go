@@ -31,15 +31,19 @@ func (o *oracle) wasRead(s *source) bool {
 
 // present returns the newest point of a batch of which a wanted series has published when the scrape began.
 func (o *oracle) present(metric, instance int) int64 {
-	newest := int64(0)
-	for _, i := range o.batchOf(instance) {
+	batch := o.batchOf(instance)
+	known := &o.presents[o.cloud.stream(metric, batch[0])]
+	if *known != 0 {
+		return *known
+	}
+	for _, i := range batch {
 		for _, s := range o.cloud.streams[o.cloud.stream(metric, i)] {
 			if p, ok := s.newest(o.started, o.cloud.period, true); ok && s.wanted {
-				newest = max(newest, p.ts)
+				*known = max(*known, p.ts)
 			}
 		}
 	}
-	return newest
+	return *known
 }
 
 // checkPresence checks that the newest point of a series is delivered: at once if it was in a window, within a third of the
@@ -52,11 +56,14 @@ func (o *oracle) checkPresence(s *source) {
 	p, ok := s.newest(o.started, o.cloud.period, true)
 	bound := min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()
 	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0) {
-		st.missing = 0
+		st.missing, st.waits = 0, 0
 		return
 	}
 	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
 	if o.tight && p.ts <= r.oldest {
+		if st.waits++; st.waits > 5 && s.regular {
+			o.breaks("the present first", s.key, p.ts, "its stream was read %d times for lack of time without it", st.waits)
+		}
 		return
 	}
 	present := o.present(s.metric, s.instance)

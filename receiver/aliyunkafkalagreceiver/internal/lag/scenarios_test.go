@@ -17,7 +17,7 @@ var (
 // TestScenarios plays seeded scenarios. The oracle checks every promise after every scrape.
 func TestScenarios(t *testing.T) {
 	if *seedFlag != 0 {
-		if v := randomScenario(*seedFlag).play(t.Logf); v != nil {
+		if v := randomScenario(*seedFlag).newRun(t.Logf).play(); v != nil {
 			t.Error(v)
 		}
 		return
@@ -32,7 +32,7 @@ func TestScenarios(t *testing.T) {
 		t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
 			t.Parallel()
 			for n := seed.Add(1); n <= count && failures.Load() < *failuresFlag; n = seed.Add(1) {
-				if v := randomScenario(n).play(quiet); v != nil {
+				if v := randomScenario(n).newRun(quiet).play(); v != nil {
 					failures.Add(1)
 					t.Errorf("seed %d: %v\nreplay with: go test ./receiver/aliyunkafkalagreceiver/internal/lag -run TestScenarios -v -seed=%d", n, v, n)
 				}
