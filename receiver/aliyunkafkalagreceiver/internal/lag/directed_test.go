@@ -59,8 +59,11 @@ func TestTrouble(t *testing.T) {
 			sc.faults, sc.scrapes = []fault{{kind: outage, from: 2, to: 14}}, 15
 		}),
 		"10,000 groups every 15 seconds": uniform(10_000, func(sc *scenario) {
+			for i, s := range sc.cloud.sources {
+				s.delay = 2*minute + int64(i%15)*second
+			}
 			sc.cloud.period, sc.settings.Period = 15*second, 15*time.Second
-			sc.interval, sc.budget, sc.scrapes, sc.allowance = 15*second, 12*second, 12, 1.3
+			sc.interval, sc.budget, sc.scrapes, sc.allowance = 15*second, 12*second, 9, 1.3
 		}),
 		"restarts with a long stale_after": uniform(100, func(sc *scenario) {
 			sc.settings.StaleAfter = 3 * time.Hour
@@ -102,9 +105,15 @@ func TestTrouble(t *testing.T) {
 			sc.faults = []fault{{kind: flaky, from: 3, to: 25, odds: 0.3}}
 			sc.scrapes = 35
 		}),
+		"800 groups published around the moment of the scrape": uniform(800, func(sc *scenario) {
+			for i, s := range sc.cloud.sources {
+				s.delay = 30*second + int64(i*7919%60)*second
+			}
+			sc.allowance = 1.3
+		}),
 		"CloudMonitor is seven minutes late": uniform(100, func(sc *scenario) {
-			for _, s := range sc.cloud.sources {
-				s.delay = 7*minute + int64(s.id)*100
+			for i, s := range sc.cloud.sources {
+				s.delay = 7*minute + int64(i)*second/2
 			}
 			sc.allowance = 1.3
 		}),

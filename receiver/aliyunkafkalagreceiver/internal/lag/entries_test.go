@@ -25,6 +25,7 @@ func (o *oracle) entry(e lag.Entry, givenUp []lag.GivenUp) {
 		o.checkFirst(s, e.Samples)
 		o.checkLoss(s, e.Samples, givenUp)
 		st.newest = e.Samples[len(e.Samples)-1].Timestamp
+		o.readings[o.cloud.stream(s.metric, s.instance)].delivered = true
 	}
 	if e.Stale {
 		o.checkMarker(s, e)

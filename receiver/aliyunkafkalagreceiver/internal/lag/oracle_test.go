@@ -35,6 +35,7 @@ type state struct {
 	again     bool  // after a restart without memory: the watermark itself may be delivered once more
 	presented int64 // the oldest sample that was presented and not yet accepted of an unknown series, or 0
 	missing   int64 // for how long scrapes that read its stream have not brought its newest point
+	held      int   // how many of them have read its newest point
 	waits     int   // how many such scrapes in a row had too little time for it
 	due       int   // how many such scrapes have not brought its stale marker since it was due
 
@@ -45,10 +46,11 @@ type state struct {
 
 // reading is what the oracle knows of one metric of one instance.
 type reading struct {
-	started int64 // when the scrape began that read it first since the start, or 0
-	unread  int   // scrapes in a row that read something else
-	least   int   // the fewest batches that one of those has read
-	halved  int   // scrapes in a row in which it was only part of calls that failed because of another instance
+	started   int64 // when the scrape began that read it first since the start, or 0
+	delivered bool  // whether anything of it was in a result since then
+	unread    int   // scrapes in a row that read something else
+	least     int   // the fewest batches that one of those has read
+	halved    int   // scrapes in a row in which it was only part of calls that failed because of another instance
 
 	// Of the current scrape.
 	tried  bool  // whether a window was asked for
@@ -118,7 +120,7 @@ func (o *oracle) resumed() {
 		}
 	}
 	for at := range o.readings {
-		r := reading{started: o.readings[at].started}
+		r := reading{started: o.readings[at].started, delivered: true}
 		if !started[at] {
 			r.started = 0
 		}
@@ -164,7 +166,9 @@ func (o *oracle) request(q *lag.Request, late bool) {
 	if i := slices.IndexFunc(q.Names, func(k lag.Key) bool { return !known(k) }); i >= 0 {
 		o.breaks(promise, q.Names[i], 0, "is asked for by name")
 	}
-	o.eachReading(q, func(r *reading) { r.tried = true })
+	if o.broken == nil {
+		o.eachReading(q, func(r *reading) { r.tried = true })
+	}
 }
 
 // reach returns how far back a request may reach: not further than points may be delivered, or, by name, than the last
@@ -172,8 +176,13 @@ func (o *oracle) request(q *lag.Request, late bool) {
 func (o *oracle) reach(q *lag.Request) int64 {
 	reach := o.now - o.settings.MaxBackfill.Milliseconds() - o.cloud.period
 	for _, s := range o.cloud.asked(q) {
-		if st := &o.states[s.id]; len(q.Names) > 0 && st.known {
+		st := &o.states[s.id]
+		switch {
+		case len(q.Names) == 0:
+		case st.known:
 			reach = min(reach, st.watermark-1)
+		case st.presented != 0:
+			reach = min(reach, st.presented-2)
 		}
 	}
 	return reach

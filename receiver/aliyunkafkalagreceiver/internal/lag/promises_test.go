@@ -56,19 +56,22 @@ func (o *oracle) checkPresence(s *source) {
 	p, ok := s.newest(o.started, o.cloud.period, true)
 	bound := min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()
 	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0) {
-		st.missing, st.waits = 0, 0
+		st.missing, st.waits, st.held = 0, 0, 0
 		return
 	}
 	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
 	if o.tight && p.ts <= r.oldest {
-		if st.waits++; st.waits > 5 && s.regular {
-			o.breaks("the present first", s.key, p.ts, "its stream was read %d times for lack of time without it", st.waits)
+		if st.waits++; st.waits > 5 && !r.delivered {
+			o.breaks("the present first", s.key, p.ts, "its stream was read %d times without delivering anything", st.waits)
 		}
 		return
 	}
 	present := o.present(s.metric, s.instance)
 	st.missing += o.interval
-	if p.ts > r.oldest && (o.namesWork() || st.missing > o.interval) || r.started == o.started && !o.tight {
+	if p.ts > r.oldest {
+		st.held++
+	}
+	if st.held > 1 || st.held > 0 && o.namesWork() || r.started == o.started && !o.tight {
 		o.breaks("the present first", s.key, p.ts, "published at %s, scrape at %s, the newest of its batch is %s, watermark %s",
 			clockOf(p.seen), clockOf(o.started), clockOf(present), clockOf(st.watermark))
 		return

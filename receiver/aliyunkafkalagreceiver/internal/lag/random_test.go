@@ -69,7 +69,7 @@ func (d draws) size() int {
 		size, d.scrapes = int(d.between(40, 300)), 25
 	}
 	d.cloud.page = pick(d, 20, 50, 50, 100)
-	if size > 300 || d.chance(0.1) || d.settings.MaxBackfill/d.settings.Period > 500 {
+	if size > 300 || d.chance(0.1) || int(d.settings.MaxBackfill/d.settings.Period)*d.settings.BatchSize > 80*d.cloud.page {
 		d.cloud.page = 1440
 	} else if size > 100 {
 		d.cloud.page = pick(d, 100, 200, 500)
