@@ -25,7 +25,7 @@ func uniform(size int, edit func(*scenario)) *scenario {
 	for i := range size {
 		sc.cloud.sources = append(sc.cloud.sources, &source{
 			key:      lag.Key{Instance: sc.cloud.instances[i/100], Group: fmt.Sprintf("group_%d", i)},
-			instance: i / 100, wanted: true, regular: true, lives: []span{{0, always}}, seed: uint64(i), //nolint:gosec // it counts from zero
+			instance: i / 100, wanted: true, regular: true, lives: []span{{0, always}}, seed: uint64(i),
 			delay: 2*minute + int64(i%60)*second,
 		})
 	}

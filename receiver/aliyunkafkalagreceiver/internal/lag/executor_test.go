@@ -74,7 +74,7 @@ var (
 
 // newRun returns a run of the scenario that has not begun.
 func (sc *scenario) newRun(trace func(format string, args ...any)) *run {
-	r := &run{scenario: sc, rng: rand.New(rand.NewPCG(sc.seed, 1)), trace: trace, oracle: newOracle(sc)}
+	r := &run{scenario: sc, rng: rand.New(rand.NewPCG(sc.seed, 1)), trace: trace, oracle: newOracle(sc)} //nolint:gosec // not a secret: it has to be repeatable
 	r.clock = origin + r.rng.Int64N(sc.cloud.period)
 	trace("%+v, page %d, interval %d ms, budget %d ms, %d instances, %d series, allowance %v, faults %+v",
 		sc.settings, sc.cloud.page, sc.interval, sc.budget, len(sc.cloud.instances), len(sc.cloud.sources), sc.allowance, sc.faults)

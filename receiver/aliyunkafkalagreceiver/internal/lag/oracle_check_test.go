@@ -80,7 +80,7 @@ func TestOracle(t *testing.T) {
 		"an empty entry":  {"one entry a series", edit(3, "group_3", func(r *lag.Result, i int) { r.Entries[i].Samples = nil }), nil},
 		"a false end":     {"never a false end", edit(3, "group_3", func(r *lag.Result, i int) { r.Entries[i].Stale = true }), nil},
 		"no end":          {"a series that ends, ends visibly", edit(4, "group_0", remove), nil},
-		"a second end": {"a series that ends, ends visibly", func(step int, r *lag.Result) {
+		"a second end": {"a series that ends, ends visibly", func(_ int, r *lag.Result) {
 			for _, e := range r.Entries {
 				if e.Stale {
 					held = []lag.Entry{e}

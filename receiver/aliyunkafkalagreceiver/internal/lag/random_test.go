@@ -18,7 +18,7 @@ type draws struct {
 
 // randomScenario returns the scenario of a seed.
 func randomScenario(seed uint64) *scenario {
-	d := draws{rand.New(rand.NewPCG(seed, 0)), &scenario{seed: seed, cloud: &cloud{}}, false}
+	d := draws{rand.New(rand.NewPCG(seed, 0)), &scenario{seed: seed, cloud: &cloud{}}, false} //nolint:gosec // not a secret: it has to be repeatable
 	d.calm = d.chance(0.25)
 	d.bounds()
 	size := d.size()
