@@ -96,6 +96,11 @@ func TestOracle(t *testing.T) {
 		"given up needlessly": {"nothing is given up while there is time", func(_ int, r *lag.Result) {
 			r.GivenUp = []lag.GivenUp{{Start: origin - minute, End: origin, Points: 1}}
 		}, nil},
+		"given up because of an error": {"an error gives up nothing", func(_ int, r *lag.Result) {
+			if len(r.Failures) > 0 {
+				r.GivenUp = []lag.GivenUp{{Start: origin - minute, End: origin, Points: 1}}
+			}
+		}, []fault{{kind: outage, from: 4, to: 6}}},
 		"an empty span": {"what is given up is said with its span", func(_ int, r *lag.Result) {
 			r.GivenUp = []lag.GivenUp{{Start: origin, End: origin, Points: 1}}
 		}, nil},

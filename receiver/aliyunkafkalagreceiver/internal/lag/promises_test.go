@@ -183,8 +183,12 @@ func (o *oracle) checkLive(result lag.Result) {
 	}
 }
 
-// checkGivenUp checks that nothing is given up while there is time.
+// checkGivenUp checks that nothing is given up while there is time, or because of an error.
 func (o *oracle) checkGivenUp(result lag.Result) {
+	fine := func(r reading) bool { return r.tried && !r.failed && !r.named }
+	if len(result.GivenUp) > 0 && !slices.ContainsFunc(o.readings, fine) {
+		o.breaks("an error gives up nothing", lag.Key{}, 0, "every stream failed, but %v is given up", result.GivenUp)
+	}
 	for _, g := range result.GivenUp {
 		if g.Start >= g.End || g.End > o.now+o.cloud.period || g.Points < 0 {
 			o.breaks("what is given up is said with its span", lag.Key{}, 0, "%+v", g)

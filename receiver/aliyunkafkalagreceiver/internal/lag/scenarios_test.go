@@ -22,7 +22,7 @@ func TestScenarios(t *testing.T) {
 		}
 		return
 	}
-	count := *scenariosFlag
+	count := *scenariosFlag / slowdown
 	if testing.Short() {
 		count /= 20
 	}
