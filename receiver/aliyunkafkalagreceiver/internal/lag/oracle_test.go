@@ -50,6 +50,7 @@ type reading struct {
 	delivered bool  // whether anything of it was in a result since then
 	unread    int   // scrapes in a row that read something else
 	least     int   // the fewest batches that one of those has read
+	alone     int   // scrapes in a row in which it failed alone, because of itself
 	halved    int   // scrapes in a row in which it was only part of calls that failed because of another instance
 
 	// Of the current scrape.
@@ -77,6 +78,7 @@ type oracle struct {
 	calls                   int
 	failures                bool  // whether any call failed
 	slowest                 int64 // how long the slowest call took
+	past                    int   // how many streams had not been asked for when the first past was, or -1
 	tight                   bool  // whether more than half of the time was used, or too little was left for a part
 	previous                int64
 	steadyCalls, leastCalls int // calls in the steady part of the run, and the least possible
@@ -132,7 +134,7 @@ func (o *oracle) resumed() {
 func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
-	o.calls, o.slowest, o.failures = 0, 0, false
+	o.calls, o.slowest, o.past, o.failures = 0, 0, -1, false
 	clear(o.presents)
 	for i := range o.states {
 		o.states[i].newest, o.states[i].ended = 0, false
@@ -166,9 +168,33 @@ func (o *oracle) request(q *lag.Request, late bool) {
 	if i := slices.IndexFunc(q.Names, func(k lag.Key) bool { return !known(k) }); i >= 0 {
 		o.breaks(promise, q.Names[i], 0, "is asked for by name")
 	}
-	if o.broken == nil {
-		o.eachReading(q, func(r *reading) { r.tried = true })
+	if o.broken != nil {
+		return
 	}
+	o.eachReading(q, func(r *reading) {
+		if r.oldest != always && o.past < 0 {
+			o.past = o.untried()
+		}
+		r.tried = true
+	})
+}
+
+// untried returns how many streams have not been asked for in this scrape.
+func (o *oracle) untried() int {
+	n := 0
+	for at := range o.metrics * len(o.cloud.instances) {
+		if !o.readings[at].tried && !o.wasBad(at%len(o.cloud.instances)) {
+			n++
+		}
+	}
+	return n
+}
+
+// wasBad reports whether an instance has made calls fail, so that it is asked for rarely.
+func (o *oracle) wasBad(instance int) bool {
+	return slices.ContainsFunc(o.faults, func(f fault) bool {
+		return f.kind == badInstance && f.from <= o.step && f.instance == instance
+	})
 }
 
 // reach returns how far back a request may reach: not further than points may be delivered, or, by name, than the last
@@ -241,6 +267,9 @@ func (o *oracle) finish(result lag.Result, now int64, left time.Duration) {
 	}
 	o.checkFailures(result)
 	o.checkTurns()
+	if o.past > 0 && !o.tight && !o.failures {
+		o.breaks("the present of every stream before the past of any", lag.Key{}, 0, "%d streams were not asked for before", o.past)
+	}
 	for _, s := range o.cloud.sources {
 		o.checkPresence(s)
 		o.checkEnd(s)

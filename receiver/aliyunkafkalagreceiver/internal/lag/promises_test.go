@@ -142,8 +142,7 @@ func (o *oracle) checkTurns() {
 func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 	instance := at % len(o.cloud.instances)
 	key := lag.Key{Instance: o.cloud.instances[instance]}
-	alone := func(f fault) bool { return f.kind == badInstance && f.from <= o.step && f.instance == instance }
-	if r.tried || slices.ContainsFunc(o.faults, alone) {
+	if r.tried || o.wasBad(instance) {
 		r.unread, r.least = 0, streams
 	} else {
 		r.unread, r.least = r.unread+1, max(1, min(r.least, read))
@@ -151,6 +150,13 @@ func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 			o.breaks("each batch in turn", key, 0, "not read for %d scrapes, at most %d; %d of %d streams at least were read",
 				r.unread, most, r.least, streams)
 		}
+	}
+	if r.bad && len(o.batchOf(instance)) > 1 {
+		if r.alone++; r.alone > 4 && o.interval <= minute {
+			o.breaks("a bad instance is asked for rarely", key, 0, "it failed alone in %d scrapes in a row", r.alone)
+		}
+	} else if r.oldest != always || !r.tried {
+		r.alone = 0
 	}
 	if r.split && r.oldest == always && !r.failed {
 		if r.halved++; r.halved > 8 && !o.tight {
