@@ -94,7 +94,7 @@ func TestTrouble(t *testing.T) {
 				sc.cloud.sources[i].lives[0].to = origin + int64(i)*minute/2
 			}
 			for step := 1; step < sc.scrapes; step += 2 {
-				sc.faults = append(sc.faults, fault{kind: clockStep, from: step, to: step + 1, size: -90 * second})
+				sc.faults = append(sc.faults, fault{kind: clockStep, from: step, to: step + 1, size: -2 * minute})
 			}
 		}),
 		"failed reads while the next consumer rejects everything": uniform(100, func(sc *scenario) {

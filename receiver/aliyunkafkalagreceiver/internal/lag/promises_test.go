@@ -55,7 +55,7 @@ func (o *oracle) checkPresence(s *source) {
 	}
 	p, ok := s.newest(o.started, o.cloud.period, true)
 	bound := min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()
-	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0) {
+	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0 || !st.again) {
 		st.missing, st.waits, st.held = 0, 0, 0
 		return
 	}
