@@ -1,11 +1,11 @@
-// Command cmssim serves a simulated CloudMonitor: DescribeMetricList of the Kafka consumer lag metrics, over plain HTTP.
+// Command cmssim serves a simulated CloudMonitor on loopback: DescribeMetricList of the Kafka consumer lag metrics, and STS.
 //
-// It prints one line for each listener on standard output, which a shell can evaluate:
+// It prints one line for each address on standard output, which a shell can evaluate:
 //
 //	cms_url=http://127.0.0.1:40001
 //	control_url=http://127.0.0.1:40002/sim
 //
-// It runs until SIGINT or SIGTERM and then exits with code 0.
+// The accepted AccessKey is testid with the secret testsecret. It runs until SIGINT or SIGTERM and then exits with code 0.
 package main
 
 import (
@@ -14,10 +14,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
 )
@@ -32,57 +37,75 @@ func main() {
 	}
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends or a listener fails.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	o, err := parseFlags(args, stderr)
-	if err != nil {
-		return err
-	}
-	if o.cms.Scenario, err = cmssim.LoadScenario(o.scenario); err != nil {
-		return fmt.Errorf("-scenario: %w", err)
-	}
-	sim, err := cmssim.New(o.cms)
-	if err != nil {
-		return err
-	}
-	listeners, err := o.listeners(ctx, sim)
-	if err != nil {
-		return err
-	}
-	for _, l := range listeners {
-		if _, err := fmt.Fprintf(stdout, "%s=http://%s%s\n", l.name, l.Addr(), l.path); err != nil {
-			return err
-		}
-	}
-	return serve(ctx, sim, listeners)
-}
-
-// options are what the flags say.
-type options struct {
-	listen, control string
-	allowRemote     bool
-	scenario        string
-	cms             cmssim.Options
-}
-
-func parseFlags(args []string, stderr io.Writer) (options, error) {
-	var o options
 	f := flag.NewFlagSet("cmssim", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&o.listen, "listen", "127.0.0.1:0", "`address` of CloudMonitor's API")
-	f.StringVar(&o.control, "control", "127.0.0.1:0", "`address` of the control API; empty for none")
-	f.BoolVar(&o.allowRemote, "allow-remote", false,
-		"allow addresses that other machines can reach, although nothing is encrypted and the control API asks for no key")
-	f.StringVar(&o.scenario, "scenario", "rush-hour",
-		"YAML `file`, or one of: "+strings.Join(cmssim.BuiltinScenarios(), ", "))
-	f.StringVar(&o.cms.AccessKeyID, "access-key-id", cmssim.DefaultAccessKeyID, "the AccessKey `ID` that is accepted")
-	f.StringVar(&o.cms.AccessKeySecret, "access-key-secret", cmssim.DefaultAccessKeySecret, "its `secret`, an invented one")
-	f.StringVar(&o.cms.SecurityToken, "security-token", "", "a security `token` that every request has to carry; empty for none")
+	address := f.String("listen", "127.0.0.1:0", "loopback `address` of CloudMonitor's API and of STS")
+	control := f.String("control", "127.0.0.1:0", "loopback `address` of the control API")
+	name := f.String("scenario", cmssim.RushHour, "YAML `file`, or "+cmssim.RushHour)
 	if err := f.Parse(args); err != nil {
-		return o, err
+		return err
 	}
 	if f.NArg() > 0 {
-		return o, fmt.Errorf("argument %q is not understood, there are only flags", f.Arg(0))
+		return fmt.Errorf("unknown argument %q: there are only flags", f.Arg(0))
 	}
-	return o, nil
+	scenario, err := cmssim.LoadScenario(*name)
+	if err != nil {
+		return fmt.Errorf("-scenario: %w", err)
+	}
+	sim, err := cmssim.New(cmssim.Options{Scenario: scenario})
+	if err != nil {
+		return fmt.Errorf("-scenario %s: %w", *name, err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, e := range []endpoint{
+		{"-listen", *address, sim, "cms_url=http://%s\n"},
+		{"-control", *control, sim.Control(), "control_url=http://%s/sim\n"},
+	} {
+		listener, err := e.open(ctx)
+		if err != nil {
+			group.Go(func() error { return err }) // ends what has been started
+			break
+		}
+		serve(ctx, group, listener, e.handler)
+		fmt.Fprintf(stdout, e.line, listener.Addr())
+	}
+	return group.Wait()
+}
+
+// endpoint is what is served on the address of a flag.
+type endpoint struct {
+	flag, address string
+	handler       http.Handler
+	line          string // format of the line that is printed
+}
+
+// open listens on the address. Nothing is encrypted and the control API asks for no key, so it has to be a loopback address.
+func (e endpoint) open(ctx context.Context) (net.Listener, error) {
+	parsed, err := netip.ParseAddrPort(e.address)
+	if err != nil || !parsed.Addr().IsLoopback() {
+		return nil, fmt.Errorf("%s %q: it is a loopback IP address and a port, such as 127.0.0.1:0", e.flag, e.address)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", e.address)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", e.flag, e.address, err)
+	}
+	return listener, nil
+}
+
+// serve serves until ctx ends, and then closes the connections.
+func serve(ctx context.Context, group *errgroup.Group, listener net.Listener, handler http.Handler) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return server.Close()
+	})
 }

@@ -28,14 +28,10 @@ func TestErrorFaults(t *testing.T) {
 		code   string
 	}{
 		FaultThrottled:        {400, "Throttling.User"},
-		FaultTooManyRequests:  {429, "ThrottlingException"},
 		FaultQuotaExhausted:   {402, "LimitExceeded"},
-		FaultAccessForbidden:  {403, "AccessForbidden"},
 		FaultNoPermission:     {403, "NoPermission"},
-		FaultUnknownAccessKey: {404, "InvalidAccessKeyId.NotFound"},
-		FaultBadSignature:     {400, "SignatureDoesNotMatch"},
-		FaultClockSkew:        {400, "InvalidTimeStamp.Expired"},
-		FaultExpiredToken:     {400, "InvalidSecurityToken.Expired"},
+		FaultInvalidParameter: {400, "InvalidParameter"},
+		FaultResourceNotFound: {404, "ResourceNotFound"},
 		FaultInternalError:    {500, "InternalError"},
 	}
 	assert.Len(t, tests, len(errorFaults))
@@ -54,14 +50,14 @@ func TestErrorFaults(t *testing.T) {
 			assert.Equal(t, kind, log[0].Fault)
 			assert.Equal(t, tt.code, log[0].Outcome)
 			assert.Equal(t, Request{
-				Number: 2, Time: testStart, Action: "DescribeMetricList", Metric: MetricAccumulation, Period: 60,
+				Time: testStart, Action: "DescribeMetricList", Metric: MetricAccumulation, Period: 60,
 				Start: testStart.Add(-2 * time.Minute), End: testStart, Length: 1440, Outcome: OutcomeOK, Points: 2,
 			}, log[1])
 		})
 	}
 }
 
-func TestThrottledTellsHowLong(t *testing.T) {
+func TestThrottledHasAHeader(t *testing.T) {
 	s := start(t, Options{})
 	require.NoError(t, s.InjectFault(Fault{Kind: FaultThrottled}))
 	resp, err := s.http.Client().Do(s.request(t.Context(), s.params(), "", nil))
@@ -79,13 +75,7 @@ func TestReplyFaults(t *testing.T) {
 		lacks    []string
 	}{
 		FaultBadGateway:      {status: 502, contains: []string{"<html>"}, lacks: []string{"RequestId"}},
-		FaultUnavailable:     {status: 503},
 		FaultNoSuccess:       {status: 200, contains: []string{`"Success":false`, `"Code":"500"`}, lacks: []string{"Datapoints"}},
-		FaultNumericCode:     {status: 200, contains: []string{`"Code":200,`, good}},
-		FaultTextSuccess:     {status: 200, contains: []string{`"Success":"true"`, good}},
-		FaultDatapointsArray: {status: 200, contains: []string{`"Datapoints":[` + strings.ReplaceAll(good, `\"`, `"`)}},
-		FaultEmptyNextToken:  {status: 200, contains: []string{`"NextToken":""`, good}},
-		FaultNullNextToken:   {status: 200, contains: []string{`"NextToken":null`, good}},
 		FaultDuplicatePoints: {status: 200, contains: []string{good + "," + good + "," + newest + "," + newest}},
 		FaultLatePoints:      {status: 200, contains: []string{good}, lacks: []string{newest}},
 		FaultMalformedPoints: {status: 200, contains: []string{"[null," + good + ",7," + newest + ",", "1e999", "malformed_negative"}},
@@ -102,9 +92,6 @@ func TestReplyFaults(t *testing.T) {
 			for _, part := range tt.lacks {
 				assert.NotContains(t, body, part)
 			}
-			if tt.contains == nil {
-				assert.Empty(t, body)
-			}
 			assert.Equal(t, kind, s.Requests()[0].Fault)
 			_, body = s.lastTwo()
 			assert.Contains(t, body, `"Datapoints":"[`+good+","+newest+`]"}`, "the fault went on")
@@ -114,17 +101,25 @@ func TestReplyFaults(t *testing.T) {
 
 func TestMalformedPoints(t *testing.T) {
 	s := startYAML(t, oneGroup)
-	require.NoError(t, s.InjectFault(Fault{Kind: FaultMalformedPoints}))
 	for _, changes := range [][]string{
 		nil,
 		{"Dimensions", `{"instanceId":"a"}`},
 		{"MetricName", MetricTopicAccumulation},
 	} {
-		text, ok := s.page(s.params(changes...)).Datapoints.(string)
-		require.True(t, ok)
-		var points []json.RawMessage
-		require.NoError(t, json.Unmarshal([]byte(text), &points), "the page has to stay JSON")
-		assert.GreaterOrEqual(t, len(points), 21)
+		q, err := parseQuery(s.params(changes...))
+		require.Nil(t, err)
+		points := s.malformedPoints(q)
+		assert.Len(t, points, 22)
+		seen := map[string]bool{}
+		for _, p := range points {
+			seen[p] = true
+			bare := strings.Contains(p, "NaN") || strings.Contains(p, "Infinity")
+			assert.NotEqual(t, bare, json.Valid([]byte(p)), p)
+			assert.NotContains(t, p, "GROUP")
+			assert.False(t, strings.Contains(p, "no_value") && strings.Contains(p, `"Value"`), p)
+			assert.Equal(t, strings.HasPrefix(p, `{"timestamp"`) && changes != nil && changes[0] == "MetricName", strings.HasPrefix(p, `{"timestamp"`) && strings.Contains(p, `"topic"`), p)
+		}
+		assert.Len(t, seen, 22, "each is another mistake")
 	}
 }
 
@@ -159,6 +154,7 @@ func TestHang(t *testing.T) {
 		assert.Equal(t, "hang", s.Requests()[0].Outcome)
 		cancel()
 		require.ErrorIs(t, <-result, context.Canceled)
+		s.http.Close() // waits for the handler
 	})
 	t.Run("until the server is closed", func(t *testing.T) {
 		s := start(t, Options{})
@@ -250,24 +246,39 @@ func TestFaultQueue(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 }
 
-func TestInjectFaultRefuses(t *testing.T) {
-	s := start(t, Options{})
-	require.ErrorContains(t, s.InjectFault(Fault{Kind: "sulk"}), `kind "sulk" is not a fault; the faults are access_forbidden bad_gateway`)
-	require.ErrorContains(t, s.InjectFault(Fault{Kind: FaultHang, Times: -1}), "times -1 is negative")
-	for range maxFaults {
-		require.NoError(t, s.InjectFault(Fault{Kind: FaultHang}))
+// TestOneBadInstance: every call that asks for it fails, also among others.
+func TestOneBadInstance(t *testing.T) {
+	s := startYAML(t, twoGroups)
+	require.NoError(t, s.InjectFault(Fault{Kind: FaultResourceNotFound, Match: "b"}))
+	for dimensions, want := range map[string]int{
+		`[{"instanceId":"a"}]`:                     200,
+		`[{"instanceId":"a"},{"instanceId":"b"}]`:  404,
+		`[{"instanceId":"b","consumerGroup":"x"}]`: 404,
+		`[{"consumerGroup":"x"}]`:                  404,
+	} {
+		status, _ := s.ask(s.params("Dimensions", dimensions))
+		assert.Equal(t, want, status, dimensions)
 	}
-	require.ErrorContains(t, s.InjectFault(Fault{Kind: FaultHang}), "clear them first")
+}
+
+func TestInjectFaultRejects(t *testing.T) {
+	s := start(t, Options{})
+	require.ErrorContains(t, s.InjectFault(Fault{Kind: "sulk"}), `kind "sulk" is not a fault; the faults are [bad_gateway connection_reset`)
+	require.ErrorContains(t, s.InjectFault(Fault{Kind: FaultHang, Times: -1}), "times -1 is negative")
+	for _, kind := range FaultKinds() {
+		require.NoError(t, s.InjectFault(Fault{Kind: kind}))
+	}
+	assert.Len(t, FaultKinds(), 16)
 }
 
 func TestRequestsAreBounded(t *testing.T) {
-	var l requestLog
-	for i := range uint64(maxRequests + 10) {
-		l.add(Request{Number: i + 1})
+	s := start(t, Options{})
+	for i := range maxRequests + 10 {
+		s.log.add(Request{Length: i + 1})
 	}
-	requests, total := l.snapshot()
-	assert.Len(t, requests, maxRequests)
-	assert.Equal(t, uint64(11), requests[0].Number)
-	assert.Equal(t, uint64(maxRequests+10), requests[maxRequests-1].Number)
-	assert.Equal(t, uint64(maxRequests+10), total)
+	requests := s.Requests()
+	require.Len(t, requests, maxRequests)
+	assert.Equal(t, 11, requests[0].Length)
+	assert.Equal(t, maxRequests+10, requests[maxRequests-1].Length)
+	assert.Equal(t, uint64(maxRequests+10), s.RequestCount())
 }

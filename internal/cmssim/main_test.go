@@ -55,7 +55,6 @@ type simulator struct {
 	t     *testing.T
 	clock *clock
 	http  *httptest.Server
-	opts  Options
 }
 
 func start(t *testing.T, opts Options) *simulator {
@@ -65,7 +64,6 @@ func start(t *testing.T, opts Options) *simulator {
 	var err error
 	s.Server, err = New(opts)
 	require.NoError(t, err)
-	s.opts = s.Server.opts
 	s.http = httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.Close()
@@ -77,7 +75,7 @@ func start(t *testing.T, opts Options) *simulator {
 // startYAML starts a simulator with the scenario of a YAML text.
 func startYAML(t *testing.T, text string) *simulator {
 	t.Helper()
-	sc, err := ParseScenario("test", []byte(text))
+	sc, err := parseScenario("test", []byte(text))
 	require.NoError(t, err)
 	return start(t, Options{Scenario: sc})
 }
@@ -101,7 +99,7 @@ func (s *simulator) params(changes ...string) url.Values {
 	return v
 }
 
-var nonces atomic.Uint64
+var nonceCount atomic.Uint64
 
 // request makes a signed request; change may spoil it before it is signed.
 func (s *simulator) request(ctx context.Context, params url.Values, body string, change func(*http.Request)) *http.Request {
@@ -111,18 +109,18 @@ func (s *simulator) request(ctx context.Context, params url.Values, body string,
 	r.Header.Set("x-acs-action", "DescribeMetricList")
 	r.Header.Set("x-acs-version", "2019-01-01")
 	r.Header.Set("x-acs-date", s.Now().UTC().Format(dateLayout))
-	r.Header.Set("x-acs-signature-nonce", fmt.Sprintf("nonce-%d", nonces.Add(1)))
+	r.Header.Set("x-acs-signature-nonce", fmt.Sprintf("nonce-%d", nonceCount.Add(1)))
 	r.Header.Set("x-acs-content-sha256", hex.EncodeToString(hash[:]))
 	if change != nil {
 		change(r)
 	}
-	sign(r, headersToSign(r), DefaultAccessKeyID, DefaultAccessKeySecret)
+	sign(r, headersToSign(r), AccessKeyID, AccessKeySecret)
 	return r
 }
 
 func sign(r *http.Request, headers []string, id, secret string) {
 	r.Header.Set("Authorization", fmt.Sprintf("ACS3-HMAC-SHA256 Credential=%s,SignedHeaders=%s,Signature=%s",
-		id, strings.Join(headers, ";"), Signature(r, headers, secret)))
+		id, strings.Join(headers, ";"), signature(r, headers, secret)))
 }
 
 func (s *simulator) send(r *http.Request) (status int, body string) {

@@ -1,75 +1,58 @@
 package cmssim
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
 	"time"
 )
 
-// MalformedGroupPrefix starts the consumerGroup of the points of FaultMalformedPoints, as far as they have one. What comes
-// after it says what is wrong. Only the group with "string_number" has something to tell: the value 42, as a string.
-const MalformedGroupPrefix = "malformed_"
-
-// malformedPoints are points with every mistake, for the end of the window of a query.
+// malformedPoints returns points with every mistake, at the end of the window of a query. The consumerGroup names the mistake.
+// Only "string_number" can be understood: its value is 42.
 func (s *Server) malformedPoints(q query) []string {
-	instance := generatedInstance + padded(0)
+	id := newIdentity(accountID, "alikafka_post-cn-malformed", "GROUP", "")
 	if ids := q.instances(); len(ids) > 0 {
-		instance = ids[0]
+		id = newIdentity(accountID, ids[0], "GROUP", "")
 	}
-	topic := ""
 	if q.metric == MetricTopicAccumulation {
-		topic = "malformed"
+		id.json += `,"topic":"malformed"`
 	}
-	end := strconv.FormatInt(q.end.Truncate(q.period).UnixMilli(), 10)
-	future := strconv.FormatInt(s.Now().Truncate(q.period).Add(time.Hour).UnixMilli(), 10)
-	point := func(mistake, timestamp, value string) string {
-		id := newIdentity(s.store.accountID, instance, MalformedGroupPrefix+mistake, topic)
-		return `{"timestamp":` + timestamp + id.json + `,"Value":` + value + `}`
+	end := q.end.Truncate(q.period).UnixMilli()
+	future := s.Now().Truncate(q.period).Add(time.Hour).UnixMilli()
+	good := id.point(end, `,"Value":1`)
+	timestamp := fmt.Sprintf(`"timestamp":%d`, end)
+
+	points := []string{"null", "7", `"text"`, "[]", "{}"}
+	for _, mistake := range []struct{ group, good, bad string }{
+		{"value_is_text", `"Value":1`, `"Value":"many"`},
+		{"value_is_an_object", `"Value":1`, `"Value":{}`},
+		{"value_is_true", `"Value":1`, `"Value":true`},
+		{"value_is_null", `"Value":1`, `"Value":null`},
+		{"nan", `"Value":1`, `"Value":NaN`},
+		{"infinity", `"Value":1`, `"Value":-Infinity`},
+		{"too_large", `"Value":1`, `"Value":1e999`},
+		{"negative", `"Value":1`, `"Value":-1`},
+		{"string_number", `"Value":1`, `"Value":"42"`},
+		{"no_value", `,"Value":1`, ``},
+		{"timestamp_is_text", timestamp, `"timestamp":"yesterday"`},
+		{"timestamp_is_negative", timestamp, `"timestamp":-60000`},
+		{"timestamp_in_the_future", timestamp, fmt.Sprintf(`"timestamp":%d`, future)},
+		{"no_timestamp", timestamp + `,`, ``},
+		{"no_instance", `,"instanceId":` + quote(id.instanceID), ``},
+		{"no_group", `,"consumerGroup":"GROUP"`, ``},
+		{"group_is_a_number", `"GROUP"`, `7`},
+	} {
+		point := strings.Replace(good, mistake.good, mistake.bad, 1)
+		points = append(points, strings.Replace(point, "GROUP", "malformed_"+mistake.group, 1))
 	}
-	return []string{
-		"null",
-		"7",
-		`"text"`,
-		"[]",
-		"{}",
-		point("value_is_text", end, `"many"`),
-		point("value_is_an_object", end, "{}"),
-		point("value_is_true", end, "true"),
-		point("value_is_null", end, "null"),
-		point("nan", end, `"NaN"`),
-		point("negative", end, "-1"),
-		point("infinite", end, "1e999"),
-		point("string_number", end, `"42"`),
-		point("timestamp_is_text", `"yesterday"`, "1"),
-		point("timestamp_is_negative", "-60000", "1"),
-		point("timestamp_in_the_future", future, "1"),
-		strings.Replace(point("no_timestamp", end, "1"), `"timestamp":`+end+",", "", 1),
-		strings.Replace(point("no_value", end, "1"), `,"Value":1`, "", 1),
-		strings.Replace(point("no_instance", end, "1"), `,"instanceId":`+quote(instance), "", 1),
-		strings.Replace(point("no_group", end, "1"), `,"consumerGroup":"`+MalformedGroupPrefix+`no_group"`, "", 1),
-		strings.Replace(point("group_is_a_number", end, "1"), `"`+MalformedGroupPrefix+`group_is_a_number"`, "7", 1),
-	}
+	return points
 }
 
-// mix puts an element of b before every element of a, as long as there are some, and the others at the end.
-func mix(a, b []string) []string {
-	mixed := make([]string, 0, len(a)+len(b))
-	for i, x := range a {
-		if i < len(b) {
-			mixed = append(mixed, b[i])
-		}
-		mixed = append(mixed, x)
-	}
-	if len(a) < len(b) {
-		mixed = append(mixed, b[len(a):]...)
+// interleave returns the elements of a and b in turns, and at the end those that are left of the longer one.
+func interleave(a, b []string) []string {
+	var mixed []string
+	for i := range max(len(a), len(b)) {
+		mixed = append(mixed, a[min(i, len(a)):min(i+1, len(a))]...)
+		mixed = append(mixed, b[min(i, len(b)):min(i+1, len(b))]...)
 	}
 	return mixed
-}
-
-func twice(points []string) []string {
-	doubled := make([]string, 0, 2*len(points))
-	for _, p := range points {
-		doubled = append(doubled, p, p)
-	}
-	return doubled
 }

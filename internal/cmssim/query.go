@@ -10,20 +10,19 @@ import (
 	"time"
 )
 
-// Limits of DescribeMetricList, from CloudMonitor's documentation of it.
+// Limits of DescribeMetricList.
 const (
 	namespace     = "acs_kafka"
 	maxWindow     = 31 * 24 * time.Hour
-	defaultPeriod = time.Minute
-	minPeriod     = 15 * time.Second
+	defaultPeriod = 60 // seconds
 	defaultLength = 1000
 	maxLength     = 1440
 )
 
-// minTime is the earliest time accepted: less means that seconds were sent, not milliseconds.
-const minTime = 100_000_000_000
+// minTime and maxTime bound a time in milliseconds: one in seconds or microseconds lies outside.
+const minTime, maxTime = 100_000_000_000, 10_000_000_000_000
 
-// knownParameters are refused when misspelt, although the service is said to ignore what it does not know.
+// knownParameters are the parameters of DescribeMetricList. Others are rejected, since they are probably misspelt.
 var knownParameters = []string{
 	"Namespace", "MetricName", "Period", "StartTime", "EndTime", "Dimensions", "NextToken", "Length", "RegionId",
 }
@@ -39,42 +38,53 @@ type query struct {
 	cursor     cursor // of nextToken
 }
 
-// instances returns the instance IDs that the query names, none for all.
-func (q query) instances() []string {
-	var ids []string
-	for _, d := range q.dimensions {
-		if id := d["instanceId"]; id != "" && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-func parseQuery(params url.Values, accountID string) (query, *serviceError) {
+// parseQuery parses and checks the parameters of a call.
+func parseQuery(params url.Values) (query, *serviceError) {
 	p := parameters{values: params}
 	p.checkNames()
 	q := query{
-		metric:    p.text("MetricName"),
+		metric:    params.Get("MetricName"),
 		period:    p.period(),
 		start:     p.time("StartTime"),
 		end:       p.time("EndTime"),
-		length:    p.length(),
+		length:    p.number("Length", defaultLength),
 		nextToken: params.Get("NextToken"),
 	}
-	p.checkWindow(q.start, q.end)
-	if p.text("Namespace") != namespace {
-		p.refuse(errResource.explain("Namespace %q is not %s.", params.Get("Namespace"), namespace))
-	}
-	if q.metric != MetricAccumulation && q.metric != MetricTopicAccumulation {
-		p.refuse(errResource.explain("MetricName %q is not %s or %s.", q.metric, MetricAccumulation, MetricTopicAccumulation))
-	}
-	if p.err == nil {
-		p.parseDimensions(&q, accountID)
+	p.check("Length", q.length >= 1 && q.length <= maxLength, "it is 1 to %d", maxLength)
+	p.check("StartTime", q.start.Before(q.end), "it has to be before EndTime")
+	p.check("EndTime", q.end.Sub(q.start) <= maxWindow, "it is at most 31 days after StartTime")
+	switch {
+	case p.err != nil:
+	case params.Get("Namespace") != namespace:
+		p.err = errResource.explain("Namespace %q is not %s.", params.Get("Namespace"), namespace)
+	case q.metric != MetricAccumulation && q.metric != MetricTopicAccumulation:
+		p.err = errResource.explain("MetricName %q is not %s or %s.", q.metric, MetricAccumulation, MetricTopicAccumulation)
+	default:
+		q.dimensions = p.dimensions(q.metric)
 	}
 	if p.err == nil && q.nextToken != "" {
-		p.parseNextToken(&q)
+		var ok bool
+		q.cursor, ok = parseToken(q.nextToken, q)
+		p.check("NextToken", ok, "it does not belong to this query")
 	}
 	return q, p.err
+}
+
+// instances returns the instance IDs that the query names, none for all.
+func (q query) instances() []string { return q.named("instanceId") }
+
+// groups returns the consumer groups that the query names, none for all.
+func (q query) groups() []string { return q.named("consumerGroup") }
+
+// named returns the values that the query names for a dimension, each once.
+func (q query) named(key string) []string {
+	var values []string
+	for _, d := range q.dimensions {
+		if v := d[key]; v != "" && !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	return values
 }
 
 // parameters reads values and keeps the first error.
@@ -83,89 +93,49 @@ type parameters struct {
 	err    *serviceError
 }
 
-func (p *parameters) refuse(err *serviceError) {
-	if p.err == nil {
-		p.err = err
+// check keeps an error that names a parameter, its value and what it has to be, unless ok.
+func (p *parameters) check(name string, ok bool, rule string, args ...any) {
+	if !ok && p.err == nil {
+		p.err = errParameter.explain("%s %q is invalid: %s.", name, p.values.Get(name), fmt.Sprintf(rule, args...))
 	}
-}
-
-// invalid refuses a parameter with what it has to be.
-func (p *parameters) invalid(name, rule string, args ...any) {
-	p.refuse(errParameter.explain("%s %q is invalid: %s.", name, p.values.Get(name), fmt.Sprintf(rule, args...)))
 }
 
 func (p *parameters) checkNames() {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
-		switch {
-		case !slices.Contains(knownParameters, name):
-			p.invalid(name, "the parameters are %s", strings.Join(knownParameters, ", "))
-		case len(p.values[name]) > 1:
-			p.invalid(name, "it is given %d times, allowed is once", len(p.values[name]))
-		}
+		p.check(name, slices.Contains(knownParameters, name), "the parameters are %s", strings.Join(knownParameters, ", "))
 	}
 }
 
-func (p *parameters) text(name string) string {
-	v := p.values.Get(name)
-	if v == "" {
-		p.invalid(name, "it is required")
+// number returns a whole number, or fallback if there is none.
+func (p *parameters) number(name string, fallback int) int {
+	if !p.values.Has(name) {
+		return fallback
 	}
-	return v
+	n, err := strconv.Atoi(p.values.Get(name))
+	p.check(name, err == nil, "it is a whole number")
+	return n
 }
 
 func (p *parameters) period() time.Duration {
-	if !p.values.Has("Period") {
-		return defaultPeriod
-	}
-	seconds, err := strconv.Atoi(p.values.Get("Period"))
-	if err != nil || seconds <= 0 || seconds > int(maxWindow/time.Second) || seconds != 15 && seconds%60 != 0 {
-		p.invalid("Period", "it is 15 or a multiple of 60, in seconds, at most 31 days")
-		return defaultPeriod
-	}
+	seconds := p.number("Period", defaultPeriod)
+	p.check("Period", seconds == 15 || seconds > 0 && seconds%60 == 0 && seconds <= int(maxWindow/time.Second),
+		"it is 15 or a multiple of 60, in seconds")
 	return time.Duration(seconds) * time.Second
 }
 
 func (p *parameters) time(name string) time.Time {
-	ms, err := strconv.ParseInt(p.text(name), 10, 64)
-	if err != nil || ms < minTime || ms > minTime*100 {
-		p.invalid(name, "it is a unix time in milliseconds")
-	}
-	return time.UnixMilli(ms).UTC()
+	ms := p.number(name, 0)
+	p.check(name, ms >= minTime && ms < maxTime, "it is a unix time in milliseconds")
+	return time.UnixMilli(int64(ms)).UTC()
 }
 
-func (p *parameters) checkWindow(start, end time.Time) {
-	switch {
-	case !start.Before(end):
-		p.invalid("StartTime", "it has to be before EndTime %q", p.values.Get("EndTime"))
-	case end.Sub(start) > maxWindow:
-		p.invalid("EndTime", "it is at most 31 days after StartTime %q", p.values.Get("StartTime"))
-	}
-}
-
-func (p *parameters) length() int {
-	if !p.values.Has("Length") {
-		return defaultLength
-	}
-	n, err := strconv.Atoi(p.values.Get("Length"))
-	if err != nil || n < 1 || n > maxLength {
-		p.invalid("Length", "it is 1 to %d", maxLength)
-	}
-	return n
-}
-
-func (p *parameters) parseDimensions(q *query, accountID string) {
+func (p *parameters) dimensions(metric string) []dimensions {
 	if !p.values.Has("Dimensions") {
-		return
+		return nil
 	}
-	var err error
-	if q.dimensions, err = parseDimensions(p.values.Get("Dimensions"), q.metric, accountID); err != nil {
-		p.refuse(errParameter.explain("Dimensions is invalid: %v.", err))
+	list, err := parseDimensions(p.values.Get("Dimensions"), metric)
+	if err != nil {
+		p.err = errParameter.explain("Dimensions is invalid: %v.", err)
 	}
-}
-
-func (p *parameters) parseNextToken(q *query) {
-	var ok bool
-	if q.cursor, ok = parseToken(q.nextToken, *q); !ok {
-		p.invalid("NextToken", "it is not one that this query was given")
-	}
+	return list
 }

@@ -29,9 +29,9 @@ func TestLimits(t *testing.T) {
 		status  int // 0 is accepted
 		message string
 	}{
-		"no Namespace":          {changes: []string{"Namespace", ""}, status: 400, message: `Namespace "" is invalid: it is required`},
+		"no Namespace":          {changes: []string{"Namespace", ""}, status: 404, message: `Namespace "" is not acs_kafka`},
 		"other Namespace":       {changes: []string{"Namespace", "acs_ecs"}, status: 404, message: `Namespace "acs_ecs" is not acs_kafka`},
-		"no MetricName":         {changes: []string{"MetricName", ""}, status: 400, message: "MetricName"},
+		"no MetricName":         {changes: []string{"MetricName", ""}, status: 404, message: "MetricName"},
 		"other MetricName":      {changes: []string{"MetricName", "instance_disk_capacity"}, status: 404, message: "instance_disk_capacity"},
 		"topic metric":          {changes: []string{"MetricName", MetricTopicAccumulation}},
 		"unknown parameter":     {changes: []string{"Dimension", "[]"}, status: 400, message: `Dimension "[]" is invalid: the parameters are Namespace, `},
@@ -44,11 +44,11 @@ func TestLimits(t *testing.T) {
 		"Period -60":            {changes: []string{"Period", "-60"}, status: 400, message: "Period"},
 		"Period with a unit":    {changes: []string{"Period", "60s"}, status: 400, message: "Period"},
 		"Period overflow":       {changes: []string{"Period", "9223372036854775800"}, status: 400, message: "Period"},
-		"no StartTime":          {changes: []string{"StartTime", ""}, status: 400, message: `StartTime "" is invalid: it is required`},
-		"no EndTime":            {changes: []string{"EndTime", ""}, status: 400, message: `EndTime "" is invalid: it is required`},
+		"no StartTime":          {changes: []string{"StartTime", ""}, status: 400, message: `StartTime "" is invalid: it is a unix time in milliseconds`},
+		"no EndTime":            {changes: []string{"EndTime", ""}, status: 400, message: `EndTime "" is invalid: it is a unix time in milliseconds`},
 		"seconds":               {changes: []string{"StartTime", "1700000000"}, status: 400, message: "unix time in milliseconds"},
 		"microseconds":          {changes: []string{"EndTime", "1700000000000000"}, status: 400, message: "unix time in milliseconds"},
-		"date":                  {changes: []string{"StartTime", "2023-11-14 22:00:00"}, status: 400, message: "unix time in milliseconds"},
+		"date":                  {changes: []string{"StartTime", "2023-11-14 22:00:00"}, status: 400, message: "whole number"},
 		"Start is End":          {changes: []string{"StartTime", ms(0)}, status: 400, message: "before EndTime"},
 		"Start after End":       {changes: []string{"StartTime", ms(-time.Minute)}, status: 400, message: "before EndTime"},
 		"31 days":               {changes: []string{"StartTime", ms(31 * day)}},
@@ -59,14 +59,14 @@ func TestLimits(t *testing.T) {
 		"Length 1441":           {changes: []string{"Length", "1441"}, status: 400, message: `Length "1441" is invalid: it is 1 to 1440`},
 		"Length as text":        {changes: []string{"Length", "many"}, status: 400, message: "Length"},
 		"50 instances":          {changes: []string{"Dimensions", instanceList(50)}},
-		"51 instances":          {changes: []string{"Dimensions", instanceList(51)}, status: 400, message: "51 instances, allowed are 1 to 50"},
-		"one object":            {changes: []string{"Dimensions", ` {"instanceId":"i","userId":"` + defaultAccountID + `"}`}},
-		"no instance":           {changes: []string{"Dimensions", "[]"}, status: 400, message: "0 instances"},
+		"51 instances":          {changes: []string{"Dimensions", instanceList(51)}, status: 400, message: "51 objects, allowed are 1 to 50"},
+		"one object":            {changes: []string{"Dimensions", ` {"instanceId":"i","userId":"` + accountID + `"}`}},
+		"no instance":           {changes: []string{"Dimensions", "[]"}, status: 400, message: "0 objects"},
 		"empty object":          {changes: []string{"Dimensions", "[{}]"}, status: 400, message: "empty"},
 		"null":                  {changes: []string{"Dimensions", "[null]"}, status: 400, message: "empty"},
 		"not JSON":              {changes: []string{"Dimensions", "instanceId=i"}, status: 400, message: "not a JSON array of objects"},
 		"not text":              {changes: []string{"Dimensions", `[{"instanceId":7}]`}, status: 400, message: "not a JSON array of objects"},
-		"two values":            {changes: []string{"Dimensions", instanceList(1) + instanceList(1)}, status: 400, message: "after the JSON array"},
+		"two values":            {changes: []string{"Dimensions", instanceList(1) + instanceList(1)}, status: 400, message: "not a JSON array of objects"},
 		"other dimension":       {changes: []string{"Dimensions", `[{"clusterId":"c"}]`}, status: 400, message: `"clusterId" is not a dimension`},
 		"topic, wrong metric":   {changes: []string{"Dimensions", `[{"topic":"t"}]`}, status: 400, message: `"topic" is not a dimension of message_accumulation`},
 		"topic, right metric":   {changes: []string{"MetricName", MetricTopicAccumulation, "Dimensions", `[{"topic":"t"}]`}},
@@ -111,12 +111,12 @@ func FuzzDimensions(f *testing.F) {
 	f.Add(`[{"userId":"1000000000000001"},null]`)
 	f.Add(`{}]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := parseDimensions(text, MetricTopicAccumulation, defaultAccountID)
+		list, err := parseDimensions(text, MetricTopicAccumulation)
 		if err != nil {
 			return
 		}
 		require.NotEmpty(t, list)
-		require.LessOrEqual(t, len(list), maxInstances)
+		require.LessOrEqual(t, len(list), maxDimensions)
 		for _, d := range list {
 			require.NotEmpty(t, d)
 		}
@@ -124,15 +124,14 @@ func FuzzDimensions(f *testing.F) {
 }
 
 func FuzzToken(f *testing.F) {
-	q := query{metric: MetricAccumulation, period: time.Minute, start: testStart.Add(-time.Hour), end: testStart}
-	f.Add(cursor{asOf: 1, added: 2, timestamp: testStart.UnixMilli(), row: 3}.token(q))
+	q := query{metric: MetricAccumulation, period: time.Minute, start: testStart.Add(-time.Hour), end: testStart, length: 1}
+	f.Add(cursor{asOf: 1, offset: 3}.token(q))
 	f.Add("")
-	f.Fuzz(func(t *testing.T, token string) {
-		c, ok := parseToken(token, q)
-		if ok {
-			require.Positive(t, c.asOf)
-			require.GreaterOrEqual(t, c.row, 0)
-			require.Greater(t, c.timestamp, q.start.UnixMilli())
-		}
+	s, err := New(Options{Scenario: Scenario{Generate: Generate{Instances: 1, GroupsPerInstance: 1}}})
+	require.NoError(f, err)
+	f.Fuzz(func(_ *testing.T, token string) {
+		q.nextToken = token
+		q.cursor, _ = parseToken(token, q)
+		s.page(q, "")
 	})
 }

@@ -1,6 +1,7 @@
 package cmssim
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -8,13 +9,12 @@ import (
 // maxRequests is how many requests the log keeps.
 const maxRequests = 2_000
 
-// OutcomeOK is the outcome of a request that was answered with a page.
+// OutcomeOK is the outcome of a request that was answered with a page or with keys.
 const OutcomeOK = "OK"
 
-// Request is one call in the log. What a refused call asked for may be missing.
+// Request is one call in the log. A rejected call may lack what it asked for.
 type Request struct {
-	Number    uint64    `json:"number"` // of the call, from 1
-	Time      time.Time `json:"time"`   // by the server's clock
+	Time      time.Time `json:"time"` // by the server's clock
 	Action    string    `json:"action"`
 	Metric    string    `json:"metric,omitempty"`
 	Period    int       `json:"period_seconds,omitempty"`
@@ -22,9 +22,10 @@ type Request struct {
 	End       time.Time `json:"end,omitzero"`   // inclusive
 	Length    int       `json:"length,omitempty"`
 	Instances []string  `json:"instances,omitempty"` // as in Dimensions; none is every instance
+	Groups    []string  `json:"groups,omitempty"`    // as in Dimensions; none is every group
 	NextToken string    `json:"next_token,omitempty"`
-	Fault     FaultKind `json:"fault,omitempty"`  // the fault that shaped the reply
-	Outcome   string    `json:"outcome"`          // OutcomeOK, the code of an error, or the kind of a fault that sends neither
+	Fault     FaultKind `json:"fault,omitempty"`  // the fault that affected the call
+	Outcome   string    `json:"outcome"`          // OutcomeOK, the code of an error, or the kind of a fault that has neither
 	Points    int       `json:"points,omitempty"` // how many elements Datapoints had
 }
 
@@ -34,45 +35,37 @@ func (r *Request) describe(q query) {
 	r.Start, r.End = q.start, q.end
 	r.Length = q.length
 	r.Instances = q.instances()
+	r.Groups = q.groups()
 	r.NextToken = q.nextToken
 }
 
 // requestLog keeps the last maxRequests requests.
 type requestLog struct {
-	mu    sync.Mutex
-	ring  []Request
-	total uint64
+	mu       sync.Mutex
+	requests []Request // oldest first
+	total    uint64
 }
 
 func (l *requestLog) add(r Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.ring) < maxRequests {
-		l.ring = append(l.ring, r)
-	} else {
-		l.ring[l.total%maxRequests] = r
+	if len(l.requests) == maxRequests {
+		l.requests = slices.Delete(l.requests, 0, 1)
 	}
+	l.requests = append(l.requests, r)
 	l.total++
 }
 
-// Requests returns the last 2,000 requests, oldest first. A request is in the log before its reply is sent.
+// Requests returns the last 2,000 requests, oldest first. A request is in the log before it is answered.
 func (s *Server) Requests() []Request {
-	requests, _ := s.log.snapshot()
-	return requests
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return slices.Clone(s.log.requests)
 }
 
 // RequestCount returns how many requests there were since the start.
 func (s *Server) RequestCount() uint64 {
-	_, total := s.log.snapshot()
-	return total
-}
-
-func (l *requestLog) snapshot() ([]Request, uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	oldest := 0
-	if len(l.ring) == maxRequests {
-		oldest = int(l.total % maxRequests)
-	}
-	return append(append([]Request{}, l.ring[oldest:]...), l.ring[:oldest]...), l.total
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.total
 }

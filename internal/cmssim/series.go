@@ -1,9 +1,11 @@
 package cmssim
 
 import (
-	"fmt"
+	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // identity is the dimensions of a series.
@@ -22,114 +24,110 @@ func newIdentity(userID, instanceID, consumerGroup, topic string) identity {
 	return id
 }
 
-func (id *identity) dimension(key string) string {
-	switch key {
-	case "userId":
-		return id.userID
-	case "instanceId":
-		return id.instanceID
-	case "consumerGroup":
-		return id.consumerGroup
-	default:
-		return id.topic
+// has reports whether the series has all the values.
+func (id *identity) has(d dimensions) bool {
+	mine := [...]struct{ key, value string }{
+		{"userId", id.userID}, {"instanceId", id.instanceID}, {"consumerGroup", id.consumerGroup}, {"topic", id.topic},
 	}
+	for _, m := range mine {
+		if want, ok := d[m.key]; ok && want != m.value {
+			return false
+		}
+	}
+	return true
 }
 
-// series is one series of a metric, whose value is the sum of its sources. Times are unix milliseconds.
+// point returns a point as CloudMonitor writes it. The numbers are JSON members, each with a comma before it.
+func (id *identity) point(timestamp int64, numbers string) string {
+	return `{"timestamp":` + strconv.FormatInt(timestamp, 10) + id.json + numbers + `}`
+}
+
+// series is a series of the scenario. Its value is the sum of its curves. Times are unix milliseconds.
 type series struct {
 	identity
-	delay   int64 // publication delay, milliseconds
-	sources []*source
-}
-
-// source is what lag comes from: a group without topics, or a topic.
-type source struct {
-	topic      string // empty for a group without topics
-	curve      curve
+	delay      int64 // until a point is published
 	origin     int64 // when the scenario started
 	start, end int64 // [start, end)
-	steps      []step
+	curves     []curve
 }
 
-// step is a change from outside: after the time it is the lag, or the end.
-type step struct {
-	after int64
-	lag   float64
-	ended bool
-}
-
-// value returns the lag of the series at a time, and whether there is one.
+// value returns the lag at a time, and reports whether there is one.
 func (s *series) value(ts int64) (sum float64, ok bool) {
-	for _, src := range s.sources {
-		if lag, exists := src.at(ts); exists {
-			sum += lag
-			ok = true
-		}
-	}
-	return sum, ok
-}
-
-func (s *source) at(ts int64) (float64, bool) {
-	for i := len(s.steps) - 1; i >= 0; i-- {
-		if ts > s.steps[i].after {
-			return s.steps[i].lag, !s.steps[i].ended
-		}
-	}
 	if ts < s.start || ts >= s.end {
 		return 0, false
 	}
-	return s.curve.at(ts - s.origin), true
+	for _, c := range s.curves {
+		sum += c.at(ts - s.origin)
+	}
+	return sum, true
 }
 
-// pointJSON is a point as CloudMonitor shows it.
-func (s *series) pointJSON(ts int64, value float64) string {
-	return `{"timestamp":` + strconv.FormatInt(ts, 10) + s.json + `,"Value":` + number(value) + `}`
+// curve is lag over time.
+type curve struct {
+	points []LagAt
+	repeat bool
 }
 
-// compile turns a scenario that starts now into series by metric.
-func compile(sc Scenario, accountID string, now int64) map[string][]*series {
+// at returns the lag, in whole messages, at a time in milliseconds since the scenario's start.
+func (c curve) at(ms int64) float64 {
+	last := len(c.points) - 1
+	if cycle := c.points[last].At.Milliseconds(); c.repeat && ms > 0 {
+		ms %= cycle
+	}
+	if ms <= c.points[0].At.Milliseconds() {
+		return math.Round(c.points[0].Lag)
+	}
+	for i, p := range c.points[1:] {
+		if at := p.At.Milliseconds(); ms <= at {
+			before := c.points[i]
+			part := float64(ms-before.At.Milliseconds()) / float64(at-before.At.Milliseconds())
+			return math.Round(before.Lag + part*(p.Lag-before.Lag))
+		}
+	}
+	return math.Round(c.points[last].Lag)
+}
+
+// compile returns the series of a scenario that starts now, by metric.
+func compile(sc Scenario, now time.Time) map[string][]*series {
 	all := map[string][]*series{}
+	add := func(metric, instanceID, topic string, g Group, curves ...curve) {
+		s := &series{
+			identity: newIdentity(accountID, instanceID, g.Name, topic),
+			delay:    (sc.PublicationDelay + g.ExtraPublicationDelay).Milliseconds(),
+			origin:   now.UnixMilli(), start: math.MinInt64, end: math.MaxInt64,
+			curves: curves,
+		}
+		if g.Start > 0 {
+			s.start = now.Add(g.Start).UnixMilli()
+		}
+		if g.End > 0 {
+			s.end = now.Add(g.End).UnixMilli()
+		}
+		all[metric] = append(all[metric], s)
+	}
 	for _, in := range sc.all() {
 		for _, g := range in.Groups {
-			delay := (sc.PublicationDelay + g.ExtraPublicationDelay).Milliseconds()
-			group := &series{identity: newIdentity(accountID, in.ID, g.Name, ""), delay: delay}
-			for _, t := range g.topics() {
-				src := t.source(g, now)
-				group.sources = append(group.sources, src)
-				if t.Name != "" {
-					topic := &series{identity: newIdentity(accountID, in.ID, g.Name, t.Name), delay: delay, sources: []*source{src}}
-					all[MetricTopicAccumulation] = append(all[MetricTopicAccumulation], topic)
-				}
+			var curves []curve
+			for _, t := range g.Topics {
+				curves = append(curves, curve{t.Lag, t.Repeat})
+				add(MetricTopicAccumulation, in.ID, t.Name, g, curves[len(curves)-1])
 			}
-			all[MetricAccumulation] = append(all[MetricAccumulation], group)
+			if len(g.Topics) == 0 {
+				curves = []curve{{g.Lag, g.Repeat}}
+			}
+			add(MetricAccumulation, in.ID, "", g, curves...)
 		}
 	}
 	return all
 }
 
-// topics returns the topics of the group, or one without a name that has the group's own lag.
-func (g Group) topics() []Topic {
-	if len(g.Topics) > 0 {
-		return g.Topics
-	}
-	return []Topic{{Lag: g.Lag, Repeat: g.Repeat}}
+// quote returns s as a JSON string.
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string can always be encoded
+	return string(b)
 }
 
-func (t Topic) source(g Group, now int64) *source {
-	src := &source{
-		topic:  t.Name,
-		curve:  curve{t.Lag, t.Repeat},
-		origin: now,
-		start:  math.MinInt64,
-		end:    math.MaxInt64,
-	}
-	if g.Start > 0 {
-		src.start = now + g.Start.Milliseconds()
-	}
-	if g.End > 0 {
-		src.end = now + g.End.Milliseconds()
-	}
-	return src
+// number returns a number as CloudMonitor writes it, which is JSON unless it is NaN or infinite.
+func number(f float64) string {
+	return strings.NewReplacer("+Inf", "Infinity", "Inf", "Infinity").Replace(strconv.FormatFloat(f, 'f', -1, 64))
 }
-
-func padded(n int) string { return fmt.Sprintf("%04d", n) }

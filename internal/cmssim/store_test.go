@@ -1,8 +1,9 @@
 package cmssim
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -83,19 +84,6 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-func TestRetention(t *testing.T) {
-	s := startYAML(t, `instances: [{id: a, groups: [{name: g, lag: [{at: 0s, lag: 1}]}]}]`)
-	const day = 24 * time.Hour
-	for period, kept := range map[string]time.Duration{"15": 7 * day, "60": 31 * day, "300": 91 * day} {
-		oldest := testStart.Add(-kept)
-		p := s.page(s.params("Period", period, "Length", "1",
-			"StartTime", strconv.FormatInt(oldest.Add(-time.Hour).UnixMilli(), 10),
-			"EndTime", strconv.FormatInt(oldest.Add(time.Hour).UnixMilli(), 10))).points(t)
-		require.Len(t, p, 1)
-		assert.Equal(t, oldest.UnixMilli(), p[0].Timestamp, period)
-	}
-}
-
 func TestLifeOfGroups(t *testing.T) {
 	s := startYAML(t, `
 instances:
@@ -134,37 +122,6 @@ func TestTopics(t *testing.T) {
 		s.points(s.params("StartTime", start, "MetricName", MetricTopicAccumulation, "Dimensions", `{"topic":"t2"}`)))
 }
 
-func TestSetLagAndEndGroup(t *testing.T) {
-	s := startYAML(t, topics)
-	last := func(metric string) map[string][]string {
-		s.clock.advance(time.Minute)
-		return s.points(s.params("MetricName", metric, "StartTime", strconv.FormatInt(s.Now().Add(-2*time.Minute).UnixMilli(), 10)))
-	}
-	require.NoError(t, s.SetLag("a", "plain", "", 150_000))
-	assert.Equal(t, map[string][]string{"g": {"0=21", "1=21"}, "plain": {"0=0", "1=150000"}}, last(MetricAccumulation))
-	require.NoError(t, s.SetLag("a", "g", "t1", 3))
-	require.NoError(t, s.EndGroup("a", "plain"))
-	assert.Equal(t, map[string][]string{"g": {"1=21", "2=23"}, "plain": {"1=150000"}}, last(MetricAccumulation))
-	require.NoError(t, s.EndGroup("a", "g"))
-	require.NoError(t, s.SetLag("a", "plain", "", 0))
-	assert.Equal(t, map[string][]string{"g": {"2=23"}, "plain": {"3=0"}}, last(MetricAccumulation))
-	require.NoError(t, s.SetLag("a", "g", "t2", 4))
-	assert.Equal(t, map[string][]string{"g/t2": {"4=4"}}, last(MetricTopicAccumulation))
-
-	require.ErrorContains(t, s.SetLag("b", "g", "", 1), `no group "g" of instance "b"`)
-	require.ErrorContains(t, s.EndGroup("a", "x"), `no group "x" of instance "a"`)
-	require.ErrorContains(t, s.SetLag("a", "g", "", 1), `has no topic ""`)
-	require.ErrorContains(t, s.SetLag("a", "plain", "t", 1), `has no topic "t"`)
-	for _, lag := range []float64{-1, math.NaN(), math.Inf(1)} {
-		require.ErrorContains(t, s.SetLag("a", "plain", "", lag), "lag:")
-	}
-	var err error
-	for range maxSteps {
-		err = s.SetLag("a", "plain", "", 1)
-	}
-	require.ErrorContains(t, err, "was changed 10000 times")
-}
-
 func TestAddPoints(t *testing.T) {
 	s := start(t, Options{})
 	at := func(minutes int) time.Time { return testStart.Add(time.Duration(minutes) * time.Minute) }
@@ -190,6 +147,56 @@ func TestAddPoints(t *testing.T) {
 	assert.Equal(t, map[string][]string{"g/t": {"-1=42"}}, s.points(s.params("MetricName", MetricTopicAccumulation)))
 }
 
+// TestAddedPointsInOrder: points that were added come in the order of time between those of the scenario.
+func TestAddedPointsInOrder(t *testing.T) {
+	s := startYAML(t, oneGroup)
+	for _, minutes := range []float64{-2, -1.5, -1, -0.5, 0} {
+		require.NoError(t, s.AddPoints(Point{
+			Timestamp: testStart.Add(time.Duration(minutes * float64(time.Minute))), InstanceID: "a", ConsumerGroup: "g",
+			Statistics: map[string]float64{"Value": 1},
+		}))
+	}
+	assert.Equal(t, map[string][]string{"g": {"-1.5=1", "-1=7", "-1=1", "-0.5=1", "0=7", "0=1"}},
+		s.points(s.params("StartTime", unixMilli(-2))))
+}
+
+// TestByName: only the series that are named are returned, with all of their dimensions.
+func TestByName(t *testing.T) {
+	sc := Scenario{Instances: []Instance{{ID: "a"}, {ID: "b"}}}
+	for i := range sc.Instances {
+		for g := range 60 {
+			sc.Instances[i].Groups = append(sc.Instances[i].Groups, Group{
+				Name: fmt.Sprintf("g%d", g), Topics: []Topic{{Name: "t1", Lag: []LagAt{{}}}, {Name: "t2", Lag: []LagAt{{}}}},
+			})
+		}
+	}
+	s := start(t, Options{Scenario: sc})
+	for metric, topic := range map[string]string{MetricAccumulation: "", MetricTopicAccumulation: "t2"} {
+		var names []map[string]string
+		want := map[string]bool{}
+		for g := range 50 {
+			d := map[string]string{"instanceId": []string{"a", "b"}[g%2], "consumerGroup": fmt.Sprintf("g%d", g)}
+			if topic != "" {
+				d["topic"] = topic
+			}
+			names = append(names, d)
+			want[d["instanceId"]+d["consumerGroup"]+topic] = true
+		}
+		text, err := json.Marshal(names)
+		require.NoError(t, err)
+		got := map[string]bool{}
+		points := s.page(s.params("MetricName", metric, "StartTime", unixMilli(-1), "Dimensions", string(text))).points(t)
+		for _, p := range points {
+			got[p.InstanceID+p.ConsumerGroup+p.Topic] = true
+		}
+		assert.Len(t, points, 50)
+		assert.Equal(t, want, got)
+		last := s.Requests()[len(s.Requests())-1]
+		assert.Equal(t, []string{"a", "b"}, last.Instances)
+		assert.Len(t, last.Groups, 50)
+	}
+}
+
 func TestAddedPointAsItIs(t *testing.T) {
 	s := start(t, Options{})
 	require.NoError(t, s.AddPoints(Point{
@@ -198,22 +205,28 @@ func TestAddedPointAsItIs(t *testing.T) {
 	}))
 	text, ok := s.page(s.params()).Datapoints.(string)
 	require.True(t, ok)
-	assert.JSONEq(t, `[{"timestamp":1700002800000,"userId":"7","instanceId":"a\"b","consumerGroup":"<g>","Average":0.5,"Maximum":1e+21}]`, text)
+	assert.JSONEq(t, `[{"timestamp":1700002800000,"userId":"7","instanceId":"a\"b","consumerGroup":"<g>","Average":0.5,"Maximum":1000000000000000000000}]`, text)
 }
 
-func TestAddPointsRefuses(t *testing.T) {
+// TestNumbers: what JSON has no number for is sent bare.
+func TestNumbers(t *testing.T) {
+	s := start(t, Options{})
+	require.NoError(t, s.AddPoints(Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "g", Statistics: map[string]float64{
+		"A": math.NaN(), "B": math.Inf(1), "C": math.Inf(-1), "D": -0.5, "E": 1e15,
+	}}))
+	text, ok := s.page(s.params()).Datapoints.(string)
+	require.True(t, ok)
+	assert.Contains(t, text, `{"timestamp":1700002800000,"userId":"1000000000000001","instanceId":"a","consumerGroup":"g","A":NaN,"B":Infinity,"C":-Infinity,"D":-0.5,"E":1000000000000000}]`)
+}
+
+func TestAddPointsRejects(t *testing.T) {
 	good := Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "g", Statistics: map[string]float64{"Value": 1}}
 	tests := map[string]func(*Point){
-		`metric "x" is not`:      func(p *Point) { p.Metric = "x" },
-		"timestamp is missing":   func(p *Point) { p.Timestamp = time.Time{} },
-		"instance_id is missing": func(p *Point) { p.InstanceID = "" },
-		"exclude each other":     func(p *Point) { p.Raw = "7" },
-		"consumer_group is":      func(p *Point) { p.ConsumerGroup = "" },
-		`topic "t" does not fit`: func(p *Point) { p.Topic = "t" },
-		`topic "" does not fit`:  func(p *Point) { p.Metric = MetricTopicAccumulation },
-		"statistics are missing": func(p *Point) { p.Statistics = nil },
-		"statistics Value: NaN":  func(p *Point) { p.Statistics = map[string]float64{"Value": math.NaN()} },
-		"statistics Value: +Inf": func(p *Point) { p.Statistics = map[string]float64{"Value": math.Inf(1)} },
+		`metric "x" is not`:        func(p *Point) { p.Metric = "x" },
+		"timestamp is missing":     func(p *Point) { p.Timestamp = time.Time{} },
+		"instance_id is missing":   func(p *Point) { p.InstanceID = "" },
+		"either statistics or raw": func(p *Point) { p.Raw = "7" },
+		"give either":              func(p *Point) { p.Statistics = nil },
 	}
 	s := start(t, Options{})
 	for want, spoil := range tests {
@@ -224,7 +237,6 @@ func TestAddPointsRefuses(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	assert.Empty(t, s.points(s.params()), "some were added")
-	require.ErrorContains(t, s.AddPoints(slices.Repeat([]Point{good}, maxPoints+1)...), "250001 points are more than the 250000")
 }
 
 func TestPaging(t *testing.T) {
@@ -246,11 +258,11 @@ func TestPaging(t *testing.T) {
 			break
 		}
 		params.Set("NextToken", token)
-		// Neither time that goes on nor points that are added disturb the pages to come.
+		// What is published later disturbs no page to come.
+		s.clock.advance(time.Minute)
 		require.NoError(t, s.AddPoints(Point{
 			Timestamp: testStart.Add(time.Minute), InstanceID: "x", ConsumerGroup: "x", Statistics: map[string]float64{"Value": 1},
 		}))
-		s.clock.advance(time.Minute)
 	}
 	assert.Equal(t, []int{100, 100, 100, 100, 50}, sizes)
 	assert.Len(t, want, 9*5*10)
@@ -277,16 +289,13 @@ func TestTokenOfAnotherQuery(t *testing.T) {
 
 // BenchmarkPage is a full page of a big account.
 func BenchmarkPage(b *testing.B) {
-	s, err := New(Options{Scenario: Scenario{Generate: &Generate{Instances: 120, GroupsPerInstance: 10}}})
+	s, err := New(Options{Scenario: Scenario{Generate: Generate{Instances: 120, GroupsPerInstance: 10}}})
 	require.NoError(b, err)
 	now := s.Now().Truncate(time.Minute)
-	c := &call{id: "id", query: query{
-		metric: MetricAccumulation, period: time.Minute, start: now.Add(-10 * time.Minute), end: now, length: maxLength,
-	}}
+	q := query{metric: MetricAccumulation, period: time.Minute, start: now.Add(-10 * time.Minute), end: now, length: maxLength}
 	for b.Loop() {
-		body, n := s.page(c)
-		if n != maxLength || len(body) == 0 {
-			b.Fatal(n)
+		if points, _ := s.page(q, ""); len(points) != maxLength {
+			b.Fatal(len(points))
 		}
 	}
 }

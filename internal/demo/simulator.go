@@ -9,8 +9,6 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
 )
 
-const scenario = "rush-hour"
-
 // simulator is a simulated CloudMonitor that listens on a loopback port.
 type simulator struct {
 	url    string
@@ -19,7 +17,7 @@ type simulator struct {
 }
 
 func startSimulator(ctx context.Context) (*simulator, error) {
-	sc, err := cmssim.LoadScenario(scenario)
+	sc, err := cmssim.LoadScenario(cmssim.RushHour)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +39,8 @@ func startSimulator(ctx context.Context) (*simulator, error) {
 func (s *simulator) env() []string {
 	return []string{
 		"CMS_ENDPOINT=" + s.url,
-		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + cmssim.DefaultAccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.DefaultAccessKeySecret,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + cmssim.AccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.AccessKeySecret,
 	}
 }
 

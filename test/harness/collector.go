@@ -6,58 +6,11 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
 )
-
-// Secrets are the credentials of the tests, and must not appear in anything that is printed.
-var Secrets = []string{cmssim.DefaultAccessKeySecret, "SENTINEL"}
-
-// CMS is a simulated CloudMonitor that a collector can be pointed at.
-type CMS struct {
-	*cmssim.Server
-	URL string
-	t   testing.TB
-}
-
-// StartCMS serves a simulated CloudMonitor with the given scenario.
-func StartCMS(t testing.TB, scenario cmssim.Scenario) *CMS {
-	t.Helper()
-	sim, err := cmssim.New(cmssim.Options{Scenario: scenario})
-	require.NoError(t, err)
-	server := httptest.NewServer(sim)
-	t.Cleanup(func() {
-		sim.Close()
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return &CMS{Server: sim, URL: server.URL, t: t}
-}
-
-// Publish publishes a point of a group now.
-func (c *CMS) Publish(instance, group string, timestamp time.Time, value float64) Sample {
-	c.t.Helper()
-	require.NoError(c.t, c.AddPoints(cmssim.Point{
-		Timestamp: timestamp, InstanceID: instance, ConsumerGroup: group, Statistics: map[string]float64{"Value": value},
-	}))
-	return Sample{Timestamp: timestamp.UnixMilli(), Value: value}
-}
-
-// Fail makes calls fail until ClearFaults.
-func (c *CMS) Fail(kind cmssim.FaultKind) {
-	c.t.Helper()
-	require.NoError(c.t, c.InjectFault(cmssim.Fault{Kind: kind}))
-}
-
-// AwaitScrapes waits until n more calls have been answered.
-func (c *CMS) AwaitScrapes(n uint64) {
-	c.t.Helper()
-	want := c.RequestCount() + n
-	Eventually(c.t, func() bool { return c.RequestCount() >= want }, "%d calls to CloudMonitor", n)
-}
 
 // Quick overrides a configuration so that minutes become seconds: a scrape a second, of
 // points that may be 15 s apart, and no waiting in between. It ends within the receiver's
@@ -102,8 +55,8 @@ func StartCollector(t testing.TB, cms *CMS, config, overrides string, env ...str
 		"HEALTH_CHECK_ENDPOINT=" + health,
 		"TELEMETRY_HOST=127.0.0.1",
 		"TELEMETRY_PORT=" + port,
-		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + cmssim.DefaultAccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.DefaultAccessKeySecret,
+		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + cmssim.AccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + cmssim.AccessKeySecret,
 	}, env...)
 	c := &Collector{TelemetryURL: "http://" + telemetry + "/metrics", healthURL: "http://" + health}
 	c.Process = Start(t, CollectorBinary(t), env,

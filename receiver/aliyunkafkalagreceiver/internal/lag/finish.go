@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 )
@@ -11,17 +12,11 @@ type Failure struct {
 	Err    error
 }
 
-// GivenUp is a span (Start, End] that was not read for lack of time.
+// GivenUp is a span (Start, End] of points that are not read: there was no time, or they are older than MaxBackfill.
 type GivenUp struct {
 	Stream     string // what it reads, for a log
 	Start, End int64  // unix milliseconds
-	Points     int64  // how many points were not read, estimated
-}
-
-// BadInstance is an instance that makes calls fail. It is asked for alone, and rarely.
-type BadInstance struct {
-	Instance string
-	Err      error
+	Points     int64  // how many points there are, estimated
 }
 
 // Result is what a scrape brought.
@@ -45,7 +40,7 @@ func (s *stream) finish(result *Result) {
 		s.started = 0
 	}
 	for _, sr := range s.list {
-		if !sr.begun && !sr.held {
+		if sr.stream == s && !sr.begun && !sr.held {
 			s.forget(sr)
 		}
 	}
@@ -53,18 +48,16 @@ func (s *stream) finish(result *Result) {
 		result.Dropped[reason] += n
 	}
 	result.Ambiguous = append(result.Ambiguous, s.ambiguous...)
-	result.Live += len(s.series)
 }
 
 func (s *stream) deliver(result *Result) {
-	gap := GivenUp{Stream: s.String(), Start: s.from, End: s.from}
-	ends := s.arrange()
+	gap := GivenUp{Stream: s.String(), Start: s.from}
+	s.arrange()
 	begin := int32(0)
 	for i, sr := range s.list {
-		samples := s.samples[begin:ends[i]]
-		begin = ends[i]
-		e := s.entry(sr, s.ascending(sr, samples), &gap)
-		if len(e.Samples) > 0 || e.Stale {
+		samples := s.ascending(sr, s.samples[begin:s.ends[i]])
+		begin = s.ends[i]
+		if e := s.entry(sr, samples, &gap); len(e.Samples) > 0 || e.Stale {
 			result.Entries = append(result.Entries, e)
 		}
 	}
@@ -73,31 +66,30 @@ func (s *stream) deliver(result *Result) {
 	}
 }
 
-// arrange sorts the gathered points by series into s.samples and returns where each series ends.
-func (s *stream) arrange() []int32 {
-	s.ends = append(s.ends[:0], make([]int32, len(s.list)+1)...)
+// arrange sorts the points by series into s.samples, and notes where each series ends.
+func (s *stream) arrange() {
+	s.ends = slices.Grow(s.ends, len(s.list)+1)[:len(s.list)+1]
+	clear(s.ends)
 	for i := range s.points {
 		s.ends[s.points[i].series.index+1]++
 	}
-	for i := range len(s.list) {
+	for i := range s.list {
 		s.ends[i+1] += s.ends[i]
 	}
-	s.samples = slices.Grow(s.samples[:0], len(s.points))[:len(s.points)]
+	s.samples = slices.Grow(s.samples, len(s.points))[:len(s.points)]
 	for i := range s.points {
 		p := &s.points[i]
 		s.samples[s.ends[p.series.index]] = p.Sample
 		s.ends[p.series.index]++
 	}
-	return s.ends
 }
 
 // ascending sorts the samples of one series by time. Of two values at one timestamp the larger counts: they are never
 // mixed.
 func (s *stream) ascending(sr *Series, samples []Sample) []Sample {
-	for i := 1; i < len(samples); i++ {
-		for j := i; j > 0 && samples[j].Timestamp < samples[j-1].Timestamp; j-- {
-			samples[j], samples[j-1] = samples[j-1], samples[j]
-		}
+	byTime := func(a, b Sample) int { return cmp.Compare(a.Timestamp, b.Timestamp) }
+	if !slices.IsSortedFunc(samples, byTime) {
+		slices.SortStableFunc(samples, byTime)
 	}
 	n := 0
 	for _, sample := range samples {
@@ -115,39 +107,49 @@ func (s *stream) ascending(sr *Series, samples []Sample) []Sample {
 	return samples[:n]
 }
 
-// entry returns what is to be delivered of a series of which samples were read.
+// entry returns what is to be delivered of a series of which samples were read. What is given up of it is added to gap.
 func (s *stream) entry(sr *Series, samples []Sample, gap *GivenUp) Entry {
 	covered := s.covered(sr)
 	if !covered {
-		if sr.held || s.err != nil {
+		if sr.held || s.broken {
 			return Entry{}
 		}
-		// There was no time for what lies before the window, and the present is worth more.
-		samples = after(samples, s.from)
-		if len(samples) > 0 && sr.begun {
-			begin := s.beginning(sr)
-			gap.Start = min(gap.Start, begin)
-			gap.Points += max(1, (s.from-begin)/s.period())
-		}
+		samples = after(samples, s.from) // the present is worth more than what there was no time for
 	}
-	if !sr.begun && len(samples) > 0 {
-		samples = s.first(sr, samples)
+	if len(samples) > 0 {
+		if sr.begun {
+			s.giveUp(sr, covered, gap)
+		} else {
+			samples = s.first(sr, samples)
+		}
 	}
 	newest := sr.watermark
 	if n := len(samples); n > 0 {
 		newest = samples[n-1].Timestamp
 	}
-	if covered {
+	if covered || sr.asked {
 		sr.next = s.now + max(0, s.newest-newest)/3
 	}
 	e := Entry{Series: sr, Samples: samples}
-	if covered && s.stale(newest) {
+	if covered && newest <= s.staleTo() {
 		e.Stale = sr.delivered || len(samples) > 0
 		if !e.Stale {
 			s.forget(sr)
 		}
 	}
 	return e
+}
+
+// giveUp counts the points of a series that are given up, now that newer ones are delivered.
+func (s *stream) giveUp(sr *Series, covered bool, gap *GivenUp) {
+	end := s.from
+	if covered {
+		end = s.earliest()
+	}
+	if sr.watermark < end-s.period() {
+		gap.Start, gap.End = min(gap.Start, sr.watermark), max(gap.End, end)
+		gap.Points += (end - sr.watermark) / s.period()
+	}
 }
 
 // first begins a series: of the samples before the start of the stream only the newest counts, and only if there is

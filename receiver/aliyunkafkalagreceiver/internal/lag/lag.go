@@ -45,7 +45,7 @@ type Settings struct {
 	Period      time.Duration           // CloudMonitor's statistical period
 	StaleAfter  time.Duration           // age of its newest point at which a series ends
 	MaxBackfill time.Duration           // age at which a point is not read any more
-	Wanted      func(group string) bool // reports whether a consumer group is to be read
+	Wanted      func(group string) bool // reports whether a consumer group is to be read; it has to be safe for concurrent use
 	PageLength  int                     // points of a full page
 	BatchSize   int                     // most instances, and most series by name, that one call may ask for
 }

@@ -2,72 +2,79 @@ package lag
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
+// maxQuerySpan is how far back CloudMonitor answers (DescribeMetricList: 31 days).
+const maxQuerySpan = 31 * 24 * 60 * 60 * 1000
+
+// call is one call by name.
+type call struct {
+	series []*Series
+	points int64 // how many points the reply is expected to have
+}
+
 // nextNames returns the next request by name, nil when there is none or no time for it.
 func (s *stream) nextNames(b budget) *Request {
-	for len(s.calls) > 0 && s.err == nil {
-		series := s.calls[0]
+	for len(s.calls) > 0 {
+		c := s.calls[0]
 		s.calls = s.calls[1:]
-		if !b.enough(1) {
-			continue
+		if pages := s.pagesOf(c); b.enough(pages) {
+			r := s.request(namesRequest, s.now-1, s.now)
+			r.series, r.planned = c.series, pages
+			for _, sr := range c.series {
+				sr.asked = true
+				r.Names = append(r.Names, sr.Key)
+				// With the last known point: a reply without it shows that CloudMonitor did not understand the name.
+				r.Start = min(r.Start, sr.watermark-1)
+			}
+			r.Start = max(r.Start, s.now-maxQuerySpan+1)
+			return r
 		}
-		r := s.request(stepNames, s.now-1, s.now)
-		r.asked = series
-		for _, sr := range series {
-			r.Names = append(r.Names, sr.Key)
-			// With its last known point, so that a reply without any shows that the name was not understood.
-			r.Start = min(r.Start, sr.watermark-1)
-		}
-		return r
 	}
 	return nil
 }
 
-// planNames decides which series behind the window to ask for by name: those that the window brought points of, those
-// about to end, and those whose next time has come. When the first are many, reading a longer window is cheaper: then
-// it is extended instead, and planNames reports true.
-func (s *stream) planNames() (extended bool) {
-	if s.err != nil || !s.present || s.short {
-		return false
+// planNames decides which series behind the window to ask for by name: those that points were read of, those about to
+// end, and those whose time has come. If the first take more calls than reading a longer window, that is extended
+// instead, and the rest is planned afterwards.
+func (s *stream) planNames() {
+	if s.planned || !s.present || s.broken || s.short && !s.extended {
+		return
 	}
+	s.planned = true
 	s.markNeeded()
-	var needed, found, due, spare []*Series
+	var needed, found, due []*Series
 	reach := s.from
 	for _, sr := range s.list {
-		switch {
+		switch nameable := sr.nameable(s.now); {
 		case s.covered(sr):
-		case sr.needed && !sr.nameable(s.now):
-			reach = min(reach, sr.watermark)
-		case !sr.nameable(s.now):
-		case sr.needed && sr.fresh:
+		case sr.needed && nameable && sr.fresh:
 			found = append(found, sr)
-		case sr.needed:
+		case sr.needed && nameable:
 			needed = append(needed, sr)
-		case s.due(sr):
+		case sr.needed && !sr.fresh:
+			reach = min(reach, s.beginning(sr))
+		case nameable && s.due(sr):
 			due = append(due, sr)
-		default:
-			spare = append(spare, sr)
 		}
 	}
 	// Newcomers in great number are taken as the window shows them.
-	if s.callsFor(found) <= max(1, s.pages) {
+	if s.callsFor(len(found)) <= max(1, s.pages) {
 		needed = append(needed, found...)
 	}
 	if s.extend(reach, needed) {
-		return true
+		s.planned = false
+		return
 	}
-	s.calls = s.group(append(needed, due...), spare)
-	return false
+	s.calls = append(s.group(needed), s.group(due)...)
+	if len(s.calls) > 1 && len(needed)+len(due) <= s.settings.BatchSize {
+		s.calls = s.group(append(needed, due...))
+	}
 }
 
-// callsFor is how many calls ask for so many series by name.
-func (s *stream) callsFor(series []*Series) int {
-	return (len(series) + s.settings.BatchSize - 1) / s.settings.BatchSize
-}
-
-// markNeeded marks the series that have points although the time before them was not read.
+// markNeeded marks the series that points were read of although the time before them was not.
 func (s *stream) markNeeded() {
 	for i := range s.points {
 		if sr := s.points[i].series; !s.covered(sr) {
@@ -90,59 +97,93 @@ func (s *stream) beginning(sr *Series) int64 {
 	return w
 }
 
-// extend has the window read further back, for series that cannot be asked for by name or when that takes fewer calls.
+// extend has the window read on to reach, and further for the needed series if that takes fewer calls than their names.
 func (s *stream) extend(reach int64, needed []*Series) bool {
 	if s.extended {
 		return false
 	}
-	if len(needed) > 0 {
-		back := s.beginning(slices.MinFunc(needed, func(a, b *Series) int { return cmp.Compare(s.beginning(a), s.beginning(b)) }))
-		if s.pagesIn(back, s.from) < s.callsFor(needed) {
-			reach = min(reach, back)
-		}
+	back, named := s.from, 0
+	for _, sr := range needed {
+		back = min(back, s.beginning(sr))
+	}
+	for _, c := range s.group(needed) {
+		named += s.pagesOf(c)
+	}
+	if s.pagesIn(back, s.from) < named {
+		reach = min(reach, back)
 	}
 	if reach >= s.from {
 		return false
 	}
-	s.extended = true
-	s.target = max(reach, s.earliest())
+	s.extended, s.target = true, max(reach, s.earliest())
 	return true
 }
 
-// group makes calls of the series that have to be asked for, and fills the calls up with others that are about to be.
-// The series of a call lie at similar distances, since all of them are read from the furthest on.
-func (s *stream) group(series, spare []*Series) [][]*Series {
-	byWatermark := func(a, b *Series) int { return cmp.Compare(a.watermark, b.watermark) }
-	slices.SortStableFunc(series, byWatermark)
-	slices.SortFunc(spare, func(a, b *Series) int { return cmp.Or(cmp.Compare(a.next, b.next), a.Key.Compare(b.Key)) })
-	var calls [][]*Series
-	for len(series) > 0 {
-		room := s.settings.PageLength / 2 // points that are known already
-		fits := func(sr *Series, n int) bool {
-			room -= 1 + int(max(0, sr.watermark-series[0].watermark)/s.period())
-			return n < s.settings.BatchSize && room >= 0
+// group makes calls of series. A call is read from its furthest watermark on, so its series lie at similar distances.
+func (s *stream) group(series []*Series) []call {
+	slices.SortStableFunc(series, func(a, b *Series) int { return cmp.Compare(a.watermark, b.watermark) })
+	var calls []call
+	most := s.settings.BatchSize
+	for _, sr := range series {
+		if sr.share > 0 {
+			most = min(most, int(sr.share))
 		}
-		n := 1
-		for n < len(series) && fits(series[n], n) {
-			n++
+		n := len(calls) - 1
+		if n >= 0 && len(calls[n].series) < most {
+			if points := calls[n].points + s.pointsOf(sr, calls[n].series[0]); points <= int64(s.perPage()) {
+				calls[n].series, calls[n].points = append(calls[n].series, sr), points
+				continue
+			}
 		}
-		call := slices.Clone(series[:n])
-		for len(spare) > 0 && n == len(series) && spare[0].watermark >= series[0].watermark && fits(spare[0], len(call)) {
-			call, spare = append(call, spare[0]), spare[1:]
+		calls = append(calls, call{[]*Series{sr}, s.pointsOf(sr, sr)})
+		most = s.settings.BatchSize
+		if sr.share > 0 {
+			most = int(sr.share)
 		}
-		calls, series = append(calls, call), series[n:]
 	}
-	// What was found is held back until its gap is read, so it comes first.
-	slices.SortStableFunc(calls, func(a, b []*Series) int { return cmp.Compare(countNeeded(b), countNeeded(a)) })
 	return calls
 }
 
-func countNeeded(series []*Series) int {
-	n := 0
-	for _, sr := range series {
-		if sr.needed {
-			n++
+// pointsOf estimates how many points of a series a call brings that is read from first's watermark on: those that are
+// known, and of a series that goes on those that are not.
+func (s *stream) pointsOf(sr, first *Series) int64 {
+	points := 1 + max(0, sr.watermark-first.watermark)/s.period()
+	if sr.needed {
+		points += max(0, s.expected()-s.beginning(sr)) / s.period()
+	}
+	return points
+}
+
+// pagesOf estimates how many pages a call has.
+func (s *stream) pagesOf(c call) int {
+	return max(1, int(math.Ceil(float64(c.points)/float64(s.settings.PageLength))))
+}
+
+// callsFor is how many calls ask for so many series by name.
+func (s *stream) callsFor(series int) int {
+	return (series + s.settings.BatchSize - 1) / s.settings.BatchSize
+}
+
+// namesRead takes note of a call by name. A series without a point in the reply may be unknown by its name: only a
+// window shows whether it has ended.
+func (s *stream) namesRead(r *Request) {
+	for _, sr := range r.series {
+		sr.share = 0
+		if !sr.answered {
+			sr.unnamed = s.now + nameRetry.Milliseconds()
+			sr.held = sr.needed
 		}
 	}
-	return n
+}
+
+// namesFailed holds back the series of a call that failed. Next time fewer of them share a call, so that one that makes
+// calls fail does not hold back the others; alone, it is not asked for by name for a while.
+func (s *stream) namesFailed(r *Request) {
+	for _, sr := range r.series {
+		sr.held, sr.answered = true, false
+		sr.share = int32(max(1, len(r.series)/2))
+		if len(r.series) == 1 {
+			sr.unnamed = s.now + nameRetry.Milliseconds()
+		}
+	}
 }

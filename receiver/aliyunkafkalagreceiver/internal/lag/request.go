@@ -9,25 +9,43 @@ type Request struct {
 	End       int64    // unix milliseconds, inclusive
 
 	stream  *stream
-	step    step
-	asked   []*Series // the series of Names
+	kind    requestKind
+	series  []*Series // the series of Names
 	planned int       // pages it is expected to have
+	limit   int       // pages after which it is abandoned
 	pages   int       // pages read
-	limit   int       // pages after which the request is given up and cut
 	mark    int       // how many points the stream had gathered before
 }
+
+// requestKind is what a request is for.
+type requestKind int
+
+const (
+	windowRequest requestKind = iota // a part of the window of the stream
+	probeRequest                     // a look for newcomers
+	namesRequest                     // some series by name
+	searchRequest                    // a part of the batch, in search of a bad instance
+)
 
 // maxPages bounds the pages of one request, which an endless chain of tokens would not.
 const maxPages = 100
 
-// budget is what a scrape has left.
-type budget struct {
-	pages float64 // how many pages there is time for
-	first bool    // nothing was begun yet
+// request returns a request for the whole stream.
+func (s *stream) request(kind requestKind, start, end int64) *Request {
+	return &Request{
+		Metric: s.metric, Instances: s.instances, Start: start, End: end,
+		stream: s, kind: kind, planned: 1, limit: maxPages, mark: len(s.points),
+	}
 }
 
-// enough reports whether there is time for so many pages. The first request of a scrape is always begun, or a slow
-// minute would never end.
+// budget is what a scrape has left for a stream.
+type budget struct {
+	pages float64 // how many pages there is time for, by the slowest page of late
+	first bool    // nothing was asked for yet
+}
+
+// enough reports whether there is time for so many pages. The first request of a scrape is always made, or nothing
+// would be read any more after a slow minute.
 func (b budget) enough(pages int) bool {
 	return b.pages > 0 && (b.first || b.pages >= float64(pages))
 }

@@ -1,8 +1,14 @@
 package lag
 
-// maxNameLength is the longest dimension value that is asked for by name. CloudMonitor's older documents
-// (DescribeMetricData) say that it cuts longer ones.
-const maxNameLength = 64
+import "time"
+
+const (
+	// maxNameLength is the longest dimension value that is asked for by name. CloudMonitor's older documents
+	// (DescribeMetricData) say that it cuts longer ones.
+	maxNameLength = 64
+	// nameRetry is how long a series is not asked for by name after CloudMonitor did not know it.
+	nameRetry = 10 * time.Minute
+)
 
 // Series is what is remembered of one live series.
 type Series struct {
@@ -10,29 +16,29 @@ type Series struct {
 	Metric  string // CloudMonitor's metric
 	Account string // Alibaba Cloud account ID; may be empty
 
-	stream *stream
+	stream *stream // nil once the series is forgotten
 	// watermark is the timestamp of the newest accepted point. As long as none was accepted, it is a time before the
 	// first point to deliver.
 	watermark int64
-	// next is when to ask for the series by name again, in unix milliseconds of CloudMonitor's time.
+	// next is when to ask for the series again if it lies behind the window, in CloudMonitor's time.
 	next int64
-	// unnamed is until when the series is not asked for by name, since CloudMonitor did not know it by its name.
+	// unnamed is until when the series is not asked for by name.
 	unnamed int64
 	// after is the series whose point followed last time: replies tend to keep their order.
 	after *Series
-	// index is the place in the stream's list.
-	index int32
+	index int32 // its place in the stream's list
+	share int32 // how many series may share a call by name, 0 for as many as fit
 
 	begun     bool // its first point was chosen
 	delivered bool // a point was accepted
 	ambiguous bool // it had two values at one timestamp
-	ended     bool // it is forgotten; the list still has it
 
 	// What the scrape under way knows.
 	fresh    bool // it was found in this scrape
-	needed   bool // the window has points of it, and the time before the window was not read
-	answered bool // a reply by name had a point of it
-	held     bool // asking for its gap failed: nothing of it is delivered
+	needed   bool // points of it were read, and the time before them was not
+	asked    bool // it was asked for by name
+	answered bool // the reply by name had a point of it
+	held     bool // it could not be asked for by name: nothing of it is delivered
 }
 
 func (sr *Series) nameable(now int64) bool {
@@ -68,7 +74,7 @@ func (e Entry) Accept() {
 		e.Series.watermark = e.Samples[n-1].Timestamp
 		e.Series.delivered = true
 	}
-	if e.Stale {
+	if e.Stale && e.Series.stream != nil {
 		e.Series.stream.forget(e.Series)
 	}
 }

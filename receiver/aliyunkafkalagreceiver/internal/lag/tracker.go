@@ -10,8 +10,6 @@ type Tracker struct {
 	settings Settings
 	streams  []*stream
 	scrapes  uint64
-	// pace is how long the slowest page of late took.
-	pace time.Duration
 	// entries is the memory of the last result.
 	entries []Entry
 }
@@ -25,7 +23,7 @@ func NewTracker(s Settings, metrics, instances []string) *Tracker {
 	}
 	for _, metric := range metrics {
 		for _, batch := range batches {
-			t.streams = append(t.streams, newStream(t, metric, slices.Clone(batch)))
+			t.streams = append(t.streams, newStream(&t.settings, metric, slices.Clone(batch)))
 		}
 	}
 	return t
@@ -47,7 +45,7 @@ func (t *Tracker) Watermarks() []Watermark {
 	var marks []Watermark
 	for _, s := range t.streams {
 		for _, sr := range s.list {
-			if sr.delivered && !sr.ended {
+			if sr.delivered && sr.stream == s {
 				marks = append(marks, Watermark{s.metric, sr.Key, sr.Account, sr.watermark})
 			}
 		}
@@ -55,27 +53,28 @@ func (t *Tracker) Watermarks() []Watermark {
 	return marks
 }
 
-// Restore continues where another tracker stopped. It has to come before the first scrape. Series that are not read any
-// more, or not wanted, are left out.
-func (t *Tracker) Restore(marks []Watermark) {
+// Restore continues at now where another tracker stopped. It has to come before the first scrape. Series that are not
+// read any more, or not wanted, are left out, and so is a watermark in the future, which would silence its series.
+func (t *Tracker) Restore(marks []Watermark, now time.Time) {
 	for _, m := range marks {
 		for _, s := range t.streams {
-			if s.metric == m.Metric && (len(s.instances) == 0 || slices.Contains(s.instances, m.Key.Instance)) && s.wanted.match(m.Key.Group) {
-				s.restore(m)
+			if s.metric == m.Metric && (len(s.instances) == 0 || slices.Contains(s.instances, m.Key.Instance)) {
+				s.restore(m, now.UnixMilli())
 				break
 			}
 		}
 	}
 }
 
-func (s *stream) restore(m Watermark) {
-	if s.series[m.Key] != nil || m.Timestamp <= 0 {
+func (s *stream) restore(m Watermark, now int64) {
+	if s.series[m.Key] != nil || m.Timestamp > now+s.period() || !s.settings.Wanted(m.Key.Group) {
 		return
 	}
-	sr := s.add(m.Key, m.Timestamp)
+	oldest := now - max(s.settings.StaleAfter, s.settings.MaxBackfill).Milliseconds()
+	sr := s.add(m.Key, max(m.Timestamp, oldest))
 	sr.Account, sr.begun, sr.delivered = m.Account, true, true
-	s.started = 1 // all that this stream knows is from before, so points of unknown series are new
-	s.newest = max(s.newest, m.Timestamp)
+	s.started = restored
+	s.newest = max(s.newest, sr.watermark)
 	s.newestAt = s.newest
-	s.perPeriod = max(s.perPeriod, float64(len(s.series)))
+	s.perPeriod = float64(len(s.series))
 }

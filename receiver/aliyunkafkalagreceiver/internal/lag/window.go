@@ -1,139 +1,133 @@
 package lag
 
-import (
-	"math"
-)
+import "math"
 
 const (
-	// partPages is how large the parts of a window are that is too large for one.
+	// partPages is about how many pages a part of a window has that is too large to be read at once.
 	partPages = 4
-	// fullPage is how full pages are planned.
-	fullPage = 0.95
-	// maxStretch bounds how much longer than planned a part may be when the parts before were nearly empty.
-	maxStretch = 1024
-	// maxDistances bounds the memory of choosing a window.
+	// wholePages is the largest window that is read at once, if there is plenty of time.
+	wholePages = 16
+	// maxFailures is how many failed parts end the reading of a stream.
+	maxFailures = 3
+	// maxDistances bounds the work of choosing a window.
 	maxDistances = 4096
 )
 
-// expected is the newest timestamp there may be by now.
-func (s *stream) expected() int64 {
-	if s.newest == 0 {
-		return s.now
-	}
-	return min(s.now, s.newest+max(0, s.now-s.newestAt))
-}
-
-// pagesIn estimates how many pages the window (start, end] has.
-func (s *stream) pagesIn(start, end int64) int {
-	span := max(0, min(end, s.expected())-start)
-	points := float64(span) / float64(s.period()) * s.perPeriod
-	return max(1, int(math.Ceil(points/(fullPage*float64(s.settings.PageLength))-1e-9)))
-}
-
 // windowStart returns where the window of this scrape starts: at that time, counted back from the newest point, where
-// its pages and the calls by name for the series that lie further back cost least. Among equals it is the furthest, for
-// series that nobody knows yet.
+// its pages plus the calls by name for the series that lie further back are fewest. Among equals it is the furthest
+// back, where series may show up that nobody knows yet.
 func (s *stream) windowStart() int64 {
-	lowest := max(s.now-s.staleAfter(), s.earliest())
+	lowest := max(s.staleTo(), s.earliest())
 	if s.newest == 0 {
 		return lowest
 	}
+	newest := min(s.newest, s.now)
 	width := max(s.period(), (s.now-s.earliest())/maxDistances)
-	named, covered := s.dueByDistance(width)
-	lowest = max(min(lowest, s.newest-int64(len(named)-1)*width), s.earliest())
+	due, forced := s.dueByDistance(newest, width)
+	lowest = max(s.earliest(), min(lowest, newest-int64(len(due)-1)*width))
 
 	behind := 0
-	for _, n := range named {
+	for _, n := range due {
 		behind += n
 	}
-	best, start := math.MaxInt, s.newest
+	fewest, start := math.MaxInt, newest
 	for d := 0; ; d++ {
-		at := max(s.newest-int64(d)*width, lowest)
-		if d < len(named) {
-			behind -= named[d]
+		at := max(newest-int64(d)*width, lowest)
+		if d < len(due) {
+			behind -= due[d]
 		}
-		if cost := s.pagesIn(at, s.now) + (behind+s.settings.BatchSize-1)/s.settings.BatchSize; d >= covered && cost <= best {
-			best, start = cost, at
+		if calls := s.pagesIn(at, s.now) + s.callsFor(behind); d >= forced && calls <= fewest {
+			fewest, start = calls, at
 		}
 		if at == lowest {
-			break
+			return min(start, s.now-1)
 		}
 	}
-	return min(start, s.now-1)
 }
 
-// dueByDistance counts the series that are to be asked for now by their distance to the newest point, in units of
-// width. Those of a distance below covered cannot be asked for by name, so the window has to reach there.
-func (s *stream) dueByDistance(width int64) (named []int, covered int) {
-	named = make([]int, 1, 16)
+// dueByDistance counts the series that are to be asked for now, by their distance to the newest point in units of
+// width. Those that cannot be asked for by name force the window to reach them, to the distance forced.
+func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
+	due = make([]int, 1, 16)
 	for _, sr := range s.list {
 		if !s.due(sr) {
 			continue
 		}
-		d := int(max(0, s.newest-max(sr.watermark, s.earliest())+width-1) / width)
-		for len(named) <= d {
-			named = append(named, 0)
+		d := int((max(0, newest-max(sr.watermark, s.earliest())) + width - 1) / width)
+		for len(due) <= d {
+			due = append(due, 0)
 		}
 		if sr.nameable(s.now) {
-			named[d]++
+			due[d]++
 		} else {
-			covered = max(covered, d)
+			forced = max(forced, d)
 		}
 	}
-	return named, covered
+	return due, forced
 }
 
-// due reports whether a series is to be asked for in this scrape.
+// due reports whether a series is to be asked for in this scrape: its time has come, it is about to end, or its next
+// points are about to be older than max_backfill.
 func (s *stream) due(sr *Series) bool {
-	return sr.next <= s.now || s.stale(sr.watermark)
-}
-
-func (s *stream) stale(timestamp int64) bool {
-	return s.now-timestamp >= s.staleAfter()
+	backfill := s.settings.MaxBackfill.Milliseconds()
+	age := s.now - sr.watermark
+	return sr.next <= s.now || sr.watermark <= s.staleTo() || age >= backfill*3/4 && age <= backfill
 }
 
 // nextPart returns the next part of the window, the newest first. It returns nil when the window is read or there is no
 // time for more.
 func (s *stream) nextPart(b budget) *Request {
-	if s.err != nil || s.short || s.present && s.from <= s.target {
+	if s.short || s.broken || s.present && s.from <= s.target {
 		return nil
 	}
 	start, planned := s.plan(b)
-	if !b.enough(planned) {
-		s.short = true
-		if !s.present {
-			s.err = ErrNoTime
-		}
+	need := planned
+	if !s.present { // better late than never
+		need = 1
+	}
+	if !b.enough(need) {
+		s.noTime()
 		return nil
 	}
-	r := s.request(stepWindow, start, s.from)
-	r.planned, r.limit = planned, 2*planned+2
+	r := s.request(windowRequest, start, s.from)
+	r.planned = planned
 	switch {
-	case s.perPeriod == 0 && !s.parts:
-		r.limit = 1 // enough for most batches, and else it tells how dense the points are
-	case s.span(r) <= s.period():
-		r.limit = maxPages
+	case s.starting && s.perPeriod == 0 && !s.present && s.span == 0:
+		r.limit = 1 // enough for most batches, and for the others it shows how dense the points are
+	case s.spanIn(r) > s.period():
+		r.limit = 2*(planned+s.pagesIn(s.expected()-s.period(), s.now)) + 2
 	}
 	return r
 }
 
-// span is how much of a request's window there may be points in.
-func (s *stream) span(r *Request) int64 {
-	return min(r.End, s.expected()) - r.Start
+// noTime ends the window for lack of time. After a failed part, the failure counts.
+func (s *stream) noTime() {
+	switch {
+	case s.failures > 0:
+		s.broken = true
+	case !s.present:
+		s.broken, s.err = true, ErrNoTime
+	default:
+		s.short = true
+	}
 }
 
-// plan returns where the next part starts and how many pages it is expected to have.
+// plan returns where the next part starts and how many pages it is expected to have. What there is plenty of time for
+// is read at once.
 func (s *stream) plan(b budget) (start int64, pages int) {
 	pages = s.pagesIn(s.target, s.from)
-	if !s.parts && (pages <= partPages || float64(pages) <= b.pages/2) {
+	if s.span == 0 && float64(pages) <= max(partPages, min(wholePages, b.pages/8)) {
 		return s.target, pages
 	}
-	s.parts = true
-	span := s.longest
-	if s.perPeriod > 0 {
-		most := fullPage * float64(s.settings.PageLength) * max(1, min(partPages, b.pages))
-		span = min(span, max(1, int64(most/s.perPeriod))*s.period()*s.stretch)
+	span := s.span
+	switch {
+	case span > 0:
+	case s.newest == 0:
+		span = 2 * s.period() // the last period has no points yet
+	default:
+		span = s.spanOf(partPages)
 	}
+	span = min(span, max(s.spanOf(b.pages), s.period()))
 	end := s.from
 	if !s.present {
 		end = min(end, s.expected())
@@ -142,30 +136,42 @@ func (s *stream) plan(b budget) (start int64, pages int) {
 	return start, s.pagesIn(start, s.from)
 }
 
-// cut has the window read in smaller parts, after r turned out much larger than planned. It reports whether it can.
+// spanIn is how much of r's window there may be points in.
+func (s *stream) spanIn(r *Request) int64 {
+	return min(r.End, s.expected()) - r.Start
+}
+
+// partRead takes note of a part of the window that was read.
+func (s *stream) partRead(r *Request) {
+	s.from, s.present, s.notOne = r.Start, true, false
+	s.failures, s.err = 0, nil
+	s.span = 0
+	if s.perPeriod == 0 || 2*r.pages <= r.planned { // nearly empty
+		s.span = 2 * s.spanIn(r)
+	}
+}
+
+// cut has a part read again in smaller ones, since it is much larger than planned. It reports whether it can.
 func (s *stream) cut(r *Request) bool {
-	span := s.span(r)
-	if r.step != stepWindow || span <= s.period() {
+	span := s.spanIn(r)
+	if r.kind != windowRequest || span <= s.period() {
 		return false
 	}
-	s.parts = true
-	s.longest = max(s.period(), min(s.longest, span/2/s.period()*s.period()))
+	s.span = max(s.period(), span/2/s.period()*s.period())
+	if r.limit == 1 {
+		s.span = 2 * s.period()
+	}
 	return true
 }
 
-// request returns a request for the whole stream.
-func (s *stream) request(at step, start, end int64) *Request {
-	return &Request{Metric: s.metric, Instances: s.instances, Start: start, End: end, stream: s, step: at, limit: maxPages, mark: len(s.points)}
-}
-
-// probe returns a request for the far end of stale_after, where series show up that are published later than all known
-// ones. At most a tenth of the pages is spent on it. It returns nil when it is not due.
-func (s *stream) probe(b budget) *Request {
-	if s.probed || s.err != nil || s.short {
+// nextProbe returns a request for the far end of stale_after, where series show up that are published later than all
+// known ones. It returns nil when none is due: about a tenth of the pages is spent on it.
+func (s *stream) nextProbe(b budget) *Request {
+	if s.probed || s.broken || s.short || !s.present {
 		return nil
 	}
 	s.probed = true
-	start := max(s.now-s.staleAfter(), s.earliest())
+	start := max(s.staleTo(), s.earliest())
 	end := start + s.period()
 	if end >= s.from {
 		return nil
@@ -176,5 +182,5 @@ func (s *stream) probe(b budget) *Request {
 		return nil
 	}
 	s.probeCredit = 0
-	return s.request(stepProbe, start, end)
+	return s.request(probeRequest, start, end)
 }

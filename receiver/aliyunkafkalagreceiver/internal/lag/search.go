@@ -1,0 +1,122 @@
+package lag
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// searchLimit is how many failures in a row end a search: then it is not a single instance that is bad.
+	searchLimit = 16
+	// badRetry is how often a bad instance is asked for.
+	badRetry = 10 * time.Minute
+)
+
+// BadInstance is an instance that makes calls fail. It is asked for alone, and rarely.
+type BadInstance struct {
+	Instance string
+	Err      error
+}
+
+// search looks for the instances that make the calls of their batch fail: it halves the batch until they are alone.
+type search struct {
+	open     [][]string // the parts of the batch that remain to be asked for
+	bad      []BadInstance
+	failures int  // in a row
+	good     bool // a part could be read
+}
+
+// nextSearch returns the next request of a search, nil when none is under way.
+func (s *stream) nextSearch(b budget) *Request {
+	n := len(s.search.open)
+	if n == 0 {
+		return nil
+	}
+	if !b.enough(1) {
+		s.search, s.broken = search{}, true
+		return nil
+	}
+	r := s.request(searchRequest, s.target, s.now)
+	r.Instances, r.limit = s.search.open[n-1], 1
+	s.search.open = s.search.open[:n-1]
+	return r
+}
+
+// halve has both halves of a part asked for.
+func (f *search) halve(instances []string) {
+	half := len(instances) / 2
+	f.open = append(f.open, instances[half:], instances[:half])
+}
+
+// searched takes the outcome of a request of a search. single reports whether an error may be due to one instance.
+func (s *stream) searched(r *Request, err error, single bool) {
+	f := &s.search
+	switch {
+	case err == nil:
+		f.failures, f.good = 0, true
+	case !single:
+		s.search, s.broken, s.err = search{}, true, err
+		return
+	default:
+		f.failures++
+		if len(r.Instances) == 1 {
+			f.bad = append(f.bad, BadInstance{r.Instances[0], err})
+		} else {
+			f.halve(r.Instances)
+		}
+	}
+	switch {
+	case f.failures >= searchLimit, len(f.open) == 0 && !f.good:
+		s.search, s.broken, s.notOne = search{}, true, true
+	case len(f.open) == 0: // the others are read in this scrape
+		s.err = nil
+		s.instances = slices.DeleteFunc(slices.Clone(s.instances), func(id string) bool {
+			return slices.ContainsFunc(f.bad, func(b BadInstance) bool { return b.Instance == id })
+		})
+	}
+}
+
+// setAside gives the bad instances that a search found streams of their own.
+func (t *Tracker) setAside(s *stream) {
+	for _, b := range s.search.bad {
+		alone := newStream(s.settings, s.metric, []string{b.Instance})
+		alone.started, alone.endedTo = s.started, s.endedTo
+		alone.bad, alone.retryAt = b.Err, s.now+badRetry.Milliseconds()
+		for _, sr := range s.list {
+			if sr.stream == s && sr.Instance == b.Instance {
+				delete(s.series, sr.Key)
+				s.forgotten++
+				alone.adopt(sr)
+			}
+		}
+		t.streams = append(t.streams, alone)
+	}
+}
+
+// retried takes the outcome of asking for a bad instance again. One that can be read joins a batch with room.
+func (t *Tracker) retried(s *stream) {
+	if s.err != nil {
+		s.retryAt = s.now + badRetry.Milliseconds()
+		return
+	}
+	s.bad = nil
+	for _, o := range t.streams {
+		if o != s && o.bad == nil && o.metric == s.metric && len(o.instances) < t.settings.BatchSize {
+			o.merge(s)
+			t.streams = slices.DeleteFunc(t.streams, func(x *stream) bool { return x == s })
+			return
+		}
+	}
+}
+
+// merge takes over the instances and the series of o.
+func (s *stream) merge(o *stream) {
+	s.instances = append(s.instances, o.instances...)
+	s.started, s.endedTo = max(s.started, o.started), max(s.endedTo, o.endedTo)
+	s.perPeriod += o.perPeriod
+	for _, sr := range o.list {
+		if sr.stream == o {
+			s.adopt(sr)
+		}
+	}
+}
