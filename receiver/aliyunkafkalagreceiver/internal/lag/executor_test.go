@@ -114,7 +114,7 @@ func (r *run) start() {
 func (r *run) resume() {
 	before := r.tracker
 	r.tracker = lag.NewTracker(r.settings, metrics[:r.metrics], r.instances())
-	r.tracker.Restore(before.Watermarks())
+	r.tracker.Restore(before.Watermarks(), time.UnixMilli(r.clock))
 	r.oracle.resumed()
 }
 
