@@ -56,6 +56,7 @@ type reading struct {
 	// Of the current scrape.
 	tried  bool  // whether a window was asked for
 	failed bool  // whether a window could not be read
+	gap    span  // what was not read then
 	split  bool  // whether a window of several instances could not be read because of one of them
 	bad    bool  // whether a window of this instance alone could not be read because of it
 	named  bool  // whether a call by name for its batch has failed
@@ -142,6 +143,7 @@ func (o *oracle) begin(step int, started, now int64) {
 	for i := range o.readings {
 		r := &o.readings[i]
 		r.tried, r.failed, r.split, r.bad, r.named, r.oldest = false, false, false, false, false, always
+		r.gap = span{always, 0}
 	}
 }
 
@@ -234,6 +236,9 @@ func (o *oracle) called(took int64) {
 // done notes that a request was read to its end.
 func (o *oracle) done(q *lag.Request) {
 	o.eachReading(q, func(r *reading) {
+		if q.Start <= r.gap.from && r.gap.to <= q.End {
+			r.failed, r.gap = false, span{always, 0} // asked for again, and read
+		}
 		if q.End >= min(r.oldest, o.now) { // a probe of the past reaches nothing in between
 			r.oldest = min(r.oldest, q.Start)
 		}
@@ -247,7 +252,9 @@ func (o *oracle) failed(q *lag.Request, split bool) {
 	o.eachReading(q, func(r *reading) {
 		r.split = r.split || split && several
 		r.bad = r.bad || split && !several
-		r.failed = r.failed || !split
+		if !split {
+			r.failed, r.gap = true, span{min(r.gap.from, q.Start), max(r.gap.to, q.End)}
+		}
 	})
 	for _, key := range q.Names { // the calls by name that were to follow are not made
 		s := o.cloud.byKey[key]
