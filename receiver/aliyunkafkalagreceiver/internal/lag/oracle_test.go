@@ -78,6 +78,7 @@ type oracle struct {
 	finished                int64 // the true time at which it ended
 	calls                   int
 	failures                bool  // whether any call failed
+	others                  bool  // whether any window failed that was not due to an instance
 	slowest                 int64 // how long the slowest call took
 	past                    int   // how many streams had not been asked for when the first past was, or -1
 	tight                   bool  // whether more than half of the time was used, or too little was left for a part
@@ -111,23 +112,14 @@ func (o *oracle) restarted() {
 	clear(o.readings)
 }
 
-// resumed notes that the tracker was replaced by one that remembers the watermarks. A stream without any begins anew.
+// resumed notes that the tracker was replaced by one that remembers the watermarks. What is older than its start it may
+// deliver, since it knows what was delivered before.
 func (o *oracle) resumed() {
-	started := make(map[int]bool)
-	for i, s := range o.cloud.sources {
+	for i := range o.states {
 		o.states[i].presented, o.states[i].due, o.states[i].missing = 0, 0, 0
-		if o.states[i].known {
-			for _, j := range o.batchOf(s.instance) {
-				started[o.cloud.stream(s.metric, j)] = true
-			}
-		}
 	}
 	for at := range o.readings {
-		r := reading{started: o.readings[at].started, delivered: true}
-		if !started[at] {
-			r.started = 0
-		}
-		o.readings[at] = r
+		o.readings[at] = reading{started: 1, delivered: true}
 	}
 }
 
@@ -135,6 +127,7 @@ func (o *oracle) resumed() {
 func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
+	o.others = false
 	o.calls, o.slowest, o.past, o.failures = 0, 0, -1, false
 	clear(o.presents)
 	for i := range o.states {
@@ -253,6 +246,7 @@ func (o *oracle) failed(q *lag.Request, split bool) {
 		r.split = r.split || split && several
 		r.bad = r.bad || split && !several
 		if !split {
+			o.others = true
 			r.failed, r.gap = true, span{min(r.gap.from, q.Start), max(r.gap.to, q.End)}
 		}
 	})

@@ -152,7 +152,9 @@ func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 		}
 	}
 	neighbour := func(i int) bool { return i != instance && !o.wasBad(i) }
-	if r.bad && slices.ContainsFunc(o.batchOf(instance), neighbour) {
+	if o.others {
+		r.alone = 0 // the search may have remained inconclusive
+	} else if r.bad && slices.ContainsFunc(o.batchOf(instance), neighbour) {
 		if r.alone++; r.alone > 4 && o.interval <= minute {
 			o.breaks("a bad instance is asked for rarely", key, 0, "it failed alone in %d scrapes in a row", r.alone)
 		}
