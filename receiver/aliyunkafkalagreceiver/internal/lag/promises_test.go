@@ -152,13 +152,12 @@ func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 		}
 	}
 	neighbour := func(i int) bool { return i != instance && !o.wasBad(i) }
-	if o.others {
-		r.alone = 0 // the search may have remained inconclusive
-	} else if r.bad && slices.ContainsFunc(o.batchOf(instance), neighbour) {
+	switch {
+	case r.bad && slices.ContainsFunc(o.batchOf(instance), neighbour) && !o.others:
 		if r.alone++; r.alone > 4 && o.interval <= minute {
 			o.breaks("a bad instance is asked for rarely", key, 0, "it failed alone in %d scrapes in a row", r.alone)
 		}
-	} else if r.oldest != always || !r.tried {
+	case r.oldest != always || !r.tried || o.others: // with other errors the search may have remained inconclusive
 		r.alone = 0
 	}
 	if r.split && r.oldest == always && !r.failed {
