@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/filter"
-	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
@@ -24,7 +23,7 @@ const (
 	networkPublic = "public"
 	networkVPC    = "vpc"
 
-	// secondPeriod is the one period below a minute that CloudMonitor has for Kafka.
+	// secondPeriod is the only period below a minute that CloudMonitor has for Kafka.
 	secondPeriod = 15 * time.Second
 
 	// What CloudMonitor keeps (DescribeMetricList, "retention"): points of a period
@@ -38,17 +37,27 @@ const (
 
 	maxConcurrencyLimit = 50
 
-	// shortestTime is what nobody means who writes less: a number without a unit is in nanoseconds.
+	// shortestTime keeps a mistyped interval from turning the receiver into a busy loop.
 	shortestTime = 10 * time.Millisecond
 )
 
-// regionPattern keeps a region from changing the host it becomes a part of.
-var regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var (
+	// regionPattern keeps a region from changing the host it becomes a part of.
+	regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	// instancePattern matches the characters that Kafka instance IDs have.
+	instancePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+)
 
 // Config is the configuration of the receiver.
 type Config struct {
-	Controller     scraperhelper.ControllerConfig `mapstructure:",squash"`
-	MetricsBuilder metadata.MetricsBuilderConfig  `mapstructure:",squash"`
+	MetricsBuilder metadata.MetricsBuilderConfig `mapstructure:",squash"`
+
+	// CollectionInterval is the time from the start of one scrape to the start of the next.
+	CollectionInterval time.Duration `mapstructure:"collection_interval"`
+	// InitialDelay is the time from the start of the receiver to its first scrape.
+	InitialDelay time.Duration `mapstructure:"initial_delay"`
+	// Timeout limits one scrape, retries and delivery included.
+	Timeout time.Duration `mapstructure:"timeout"`
 
 	// Region is the region whose CloudMonitor is asked, such as cn-hangzhou. Required.
 	Region string `mapstructure:"region"`
@@ -65,13 +74,15 @@ type Config struct {
 
 	// Period is CloudMonitor's statistical period: 15s or a multiple of 60s.
 	Period time.Duration `mapstructure:"period"`
-	// Lookback is how far back the first query reaches.
-	Lookback time.Duration `mapstructure:"lookback"`
-	// MaxBackfill is how far back a later query may reach after an outage. Older points
-	// are dropped.
+	// MaxBackfill is how far back a query may reach after an outage. Older points are
+	// dropped.
 	MaxBackfill time.Duration `mapstructure:"max_backfill"`
-	// StaleAfter is the age of a series' newest point at which the series ends.
+	// StaleAfter is the age of a series' newest point at which the series ends, and how far
+	// back the first query reaches.
 	StaleAfter time.Duration `mapstructure:"stale_after"`
+	// Storage is the storage extension that keeps the watermarks over restarts. Nil keeps
+	// them in memory only.
+	Storage *component.ID `mapstructure:"storage"`
 
 	// Credentials is how the receiver signs its calls.
 	Credentials CredentialsConfig `mapstructure:"credentials"`
@@ -89,54 +100,37 @@ type Config struct {
 	_ struct{}
 }
 
-// Unmarshal refuses unknown keys of http, which confighttp ignores: a mistyped proxy or CA
-// must not go unnoticed.
+// Unmarshal decodes the section into cfg. It rejects unknown keys first: confighttp ignores
+// them, and a mistyped proxy or CA must not go unnoticed.
 func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
-	if err := conf.Unmarshal(cfg); err != nil {
+	if err := checkKeys(conf.ToStringMap(), reflect.TypeFor[Config]()); err != nil {
 		return err
 	}
-	if !conf.IsSet("http") {
-		return nil
-	}
-	section, err := conf.Sub("http")
-	if err != nil {
-		return err
-	}
-	if unknown := unknownKeys(section.ToStringMap(), reflect.TypeFor[confighttp.ClientConfig](), "http"); len(unknown) > 0 {
-		return fmt.Errorf("unknown keys: %s", strings.Join(unknown, ", "))
-	}
-	return nil
+	return conf.Unmarshal(cfg)
 }
 
-// GroupFilterConfig chooses consumer groups by name. An empty Include takes all groups;
-// Exclude wins over Include.
-type GroupFilterConfig struct {
-	Include []filter.Config `mapstructure:"include"`
-	Exclude []filter.Config `mapstructure:"exclude"`
-
-	// prevent unkeyed literal initialization
-	_ struct{}
-}
-
-// Validate reports everything that is wrong with the receiver's own keys, not only the
-// first. The nested sections validate themselves.
+// Validate returns everything that is wrong with the receiver's own keys in one error. It
+// checks the nested sections itself, too, because confmap would prefix only the first line
+// of their errors with the path. retry_on_failure and http::tls validate themselves.
 func (cfg *Config) Validate() error {
-	return errors.Join(
+	return errors.Join(slices.Concat(
 		cfg.validateSource(),
 		cfg.validateTimes(),
 		cfg.validateLimits(),
+		cfg.ConsumerGroups.validate(),
+		cfg.Credentials.validate(),
 		cfg.validateHTTP(),
 		cfg.validateMetrics(),
-	)
+	)...)
 }
 
-func (cfg *Config) validateSource() error {
+func (cfg *Config) validateSource() []error {
 	var errs []error
 	switch {
 	case cfg.Region == "":
 		errs = append(errs, errors.New("region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that"))
 	case !regionPattern.MatchString(cfg.Region):
-		errs = append(errs, fmt.Errorf("region: %q is not a region ID such as cn-hangzhou", cfg.Region))
+		errs = append(errs, fmt.Errorf("region: must be a region ID such as cn-hangzhou, not %q", cfg.Region))
 	}
 	if cfg.Network != networkPublic && cfg.Network != networkVPC {
 		errs = append(errs, fmt.Errorf("network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network))
@@ -147,45 +141,41 @@ func (cfg *Config) validateSource() error {
 		}
 	}
 	for i, id := range cfg.Instances {
-		if id == "" || strings.ContainsAny(id, " \t\r\n") {
-			errs = append(errs, fmt.Errorf("instances: entry %d, %q, is not an instance ID", i, id))
+		if !instancePattern.MatchString(id) {
+			errs = append(errs, fmt.Errorf("instances: entry %d must be an instance ID of letters, digits, - and _, such as alikafka_post-cn-abc, not %q", i, id))
 		} else if slices.Index(cfg.Instances, id) < i {
-			errs = append(errs, fmt.Errorf("instances: %q is listed twice", id))
+			errs = append(errs, fmt.Errorf("instances: entry %d, %q, is listed before; remove one of the two", i, id))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
-func (cfg *Config) validateTimes() error {
+func (cfg *Config) validateTimes() []error {
 	var errs []error
-	// scraperhelper itself refuses a negative timeout, and an interval that is not positive.
-	if cfg.Controller.InitialDelay < 0 {
-		errs = append(errs, fmt.Errorf("initial_delay: must not be negative, not %s", cfg.Controller.InitialDelay))
-	}
-	if cfg.Controller.Timeout == 0 {
-		errs = append(errs, errors.New("timeout: must be positive, every scrape has an end"))
-	}
 	for _, d := range []struct {
-		key   string
-		value time.Duration
+		key          string
+		value, least time.Duration
 	}{
-		{"collection_interval", cfg.Controller.CollectionInterval},
-		{"timeout", cfg.Controller.Timeout},
-		{"http::timeout", cfg.HTTP.Timeout},
+		{"collection_interval", cfg.CollectionInterval, shortestTime},
+		{"initial_delay", cfg.InitialDelay, 0},
+		{"timeout", cfg.Timeout, shortestTime},
+		{"http::timeout", cfg.HTTP.Timeout, 0},
+		{"http::http2_read_idle_timeout", cfg.HTTP.HTTP2ReadIdleTimeout, 0},
+		{"http::http2_ping_timeout", cfg.HTTP.HTTP2PingTimeout, 0},
 	} {
-		if d.value > 0 && d.value < shortestTime {
-			errs = append(errs, fmt.Errorf("%s: must be at least %s, not %s; is the unit missing?", d.key, shortestTime, d.value))
+		if d.value < d.least {
+			errs = append(errs, fmt.Errorf("%s: must be at least %s, not %s", d.key, d.least, d.value))
 		}
 	}
 	period := cfg.Period
 	if period != secondPeriod && (period < time.Minute || period%time.Minute != 0) {
 		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", period))
-		period = 0 // what is wrong already is nothing to measure the spans by
+		period = 0 // an invalid period cannot bound the spans
 	}
-	return errors.Join(append(errs, cfg.validateSpans(period)...)...)
+	return append(errs, cfg.validateSpans(period)...)
 }
 
-// validateSpans checks the spans that have to hold at least one period.
+// validateSpans returns what is wrong with the spans that have to hold at least one period.
 func (cfg *Config) validateSpans(period time.Duration) []error {
 	longest := maxQuerySpan
 	if period == secondPeriod {
@@ -196,7 +186,6 @@ func (cfg *Config) validateSpans(period time.Duration) []error {
 		key   string
 		value time.Duration
 	}{
-		{"lookback", cfg.Lookback},
 		{"max_backfill", cfg.MaxBackfill},
 		{"stale_after", cfg.StaleAfter},
 	} {
@@ -212,9 +201,9 @@ func (cfg *Config) validateSpans(period time.Duration) []error {
 	return errs
 }
 
-func (cfg *Config) validateLimits() error {
+func (cfg *Config) validateLimits() []error {
 	var errs []error
-	// Written so that NaN is refused, too.
+	// Written so that NaN is rejected, too.
 	if !(cfg.RequestsPerSecond > 0 && cfg.RequestsPerSecond <= accountRequestLimit) {
 		errs = append(errs, fmt.Errorf("requests_per_second: must be above 0 and at most %d, the limit of the account, not %v",
 			accountRequestLimit, cfg.RequestsPerSecond))
@@ -222,16 +211,13 @@ func (cfg *Config) validateLimits() error {
 	if cfg.MaxConcurrency < 1 || cfg.MaxConcurrency > maxConcurrencyLimit {
 		errs = append(errs, fmt.Errorf("max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency))
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
-func (cfg *Config) validateHTTP() error {
+func (cfg *Config) validateHTTP() []error {
 	var errs []error
 	if cfg.HTTP.Endpoint != "" {
-		errs = append(errs, errors.New("http::endpoint: is not used here, set endpoint instead"))
-	}
-	if cfg.HTTP.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("http::timeout: must not be negative, not %s", cfg.HTTP.Timeout))
+		errs = append(errs, errors.New("http::endpoint: is not used here; set endpoint instead"))
 	}
 	if cfg.HTTP.ProxyURL != "" {
 		if u, err := url.Parse(cfg.HTTP.ProxyURL); err != nil || u.Host == "" {
@@ -241,24 +227,24 @@ func (cfg *Config) validateHTTP() error {
 	}
 	// Both would replace the signature of the calls.
 	if cfg.HTTP.Auth.HasValue() {
-		errs = append(errs, errors.New("http::auth: is not used here, calls are signed with credentials"))
+		errs = append(errs, errors.New("http::auth: is not used here; calls are signed with credentials, remove it"))
 	}
 	for name := range cfg.HTTP.Headers.Iter {
 		if lower := strings.ToLower(name); lower == "authorization" || lower == "host" || strings.HasPrefix(lower, "x-acs-") {
-			errs = append(errs, fmt.Errorf("http::headers: %s must not be set, calls are signed with credentials", name))
+			errs = append(errs, fmt.Errorf("http::headers: %q must not be set; calls are signed with credentials, remove it", name))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
-func (cfg *Config) validateMetrics() error {
-	if len(cfg.sources()) == 0 {
-		return errors.New("metrics: at least one metric must be enabled")
+func (cfg *Config) validateMetrics() []error {
+	if len(cfg.sources()) > 0 {
+		return nil
 	}
-	return nil
+	return []error{errors.New("metrics: at least one metric must be enabled")}
 }
 
-// endpointURL is where CloudMonitor is asked.
+// endpointURL returns the URL at which CloudMonitor is asked, without a trailing slash.
 // Source: CloudMonitor, "Request methods": metrics.<region> on the Internet, cms-vpc.<region> in a VPC.
 func (cfg *Config) endpointURL() string {
 	switch {
@@ -271,7 +257,7 @@ func (cfg *Config) endpointURL() string {
 	}
 }
 
-// sources are the CloudMonitor metrics behind the enabled metrics.
+// sources returns the CloudMonitor metrics behind the enabled metrics.
 func (cfg *Config) sources() []string {
 	var ids []string
 	if cfg.MetricsBuilder.Metrics.KafkaConsumerMessageAccumulation.Enabled {

@@ -7,11 +7,18 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.opentelemetry.io/collector/config/configopaque"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 )
+
+// credentialTypes are the values of CredentialsConfig.Type.
+var credentialTypes = []cms.CredentialType{
+	cms.CredentialDefault, cms.CredentialAccessKey, cms.CredentialSTS, cms.CredentialRAMRoleARN,
+	cms.CredentialOIDCRoleARN, cms.CredentialECSRAMRole, cms.CredentialURI,
+}
 
 // CredentialsConfig is how the receiver signs its calls. Type decides which of the other
 // keys are used.
@@ -49,44 +56,74 @@ type requirement struct {
 	env   string
 }
 
-// Validate reports every key that the type needs and does not have.
-func (c *CredentialsConfig) Validate() error {
-	types := []string{"default", "access_key", "sts", "ram_role_arn", "oidc_role_arn", "ecs_ram_role", "credentials_uri"}
-	if !slices.Contains(types, c.Type) {
-		return fmt.Errorf("type: must be one of %q, not %q", types, c.Type)
+// validate returns what is wrong with the credentials, each error with the full path of its key.
+func (c *CredentialsConfig) validate() []error {
+	errs := c.validateKeys()
+	if !slices.Contains(credentialTypes, cms.CredentialType(c.Type)) {
+		return append(errs, fmt.Errorf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type))
 	}
+	errs = append(errs, c.validateRequirements()...)
+	if c.RoleARN != "" && !strings.HasPrefix(c.RoleARN, "acs:ram::") {
+		errs = append(errs, fmt.Errorf("credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN))
+	}
+	if c.RoleARN != "" && c.Type == string(cms.CredentialDefault) {
+		errs = append(errs, errors.New("credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"))
+	}
+	if trimmed(c.SecurityToken) != "" && c.Type == string(cms.CredentialAccessKey) {
+		errs = append(errs, errors.New("credentials::security_token: is not used when type is access_key; set type to sts"))
+	}
+	if c.Type == string(cms.CredentialURI) && c.URL != "" {
+		if u, err := url.Parse(string(c.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			errs = append(errs, errors.New("credentials::url: must be an http:// or https:// URL"))
+		}
+	}
+	return errs
+}
+
+// validateKeys returns which of the keys have characters that cannot be sent. It never shows a value.
+func (c *CredentialsConfig) validateKeys() []error {
+	var errs []error
+	for _, key := range []struct {
+		name  string
+		value configopaque.String
+	}{
+		{"access_key_id", c.AccessKeyID},
+		{"access_key_secret", c.AccessKeySecret},
+		{"security_token", c.SecurityToken},
+	} {
+		if strings.ContainsFunc(trimmed(key.value), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			errs = append(errs, fmt.Errorf("credentials::%s: has a line break or another control character inside; copy the key again", key.name))
+		}
+	}
+	return errs
+}
+
+func (c *CredentialsConfig) validateRequirements() []error {
 	var errs []error
 	for _, r := range c.requirements() {
 		if r.value != "" || r.env != "" && os.Getenv(r.env) != "" {
 			continue
 		}
-		msg := fmt.Sprintf("%s: must be set when type is %s", r.key, c.Type)
+		msg := fmt.Sprintf("credentials::%s: must be set when type is %s", r.key, c.Type)
 		if r.env != "" {
 			msg += ", here or as " + r.env + " in the environment"
 		}
 		errs = append(errs, errors.New(msg))
 	}
-	if c.RoleARN != "" && !strings.HasPrefix(c.RoleARN, "acs:ram::") {
-		errs = append(errs, fmt.Errorf("role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN))
+	if len(errs) > 0 && c.Type == string(cms.CredentialOIDCRoleARN) {
+		errs = append(errs, errors.New("credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: "+
+			"the add-on ack-pod-identity-webhook, "+
+			`the label pod-identity.alibabacloud.com/injection: "on" of the namespace, `+
+			"or the annotation pod-identity.alibabacloud.com/role-name of the ServiceAccount; re-create the pod afterwards"))
 	}
-	if c.RoleARN != "" && c.Type == string(cms.CredentialDefault) {
-		errs = append(errs, errors.New("role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"))
-	}
-	if c.SecurityToken != "" && c.Type == string(cms.CredentialAccessKey) {
-		errs = append(errs, errors.New("security_token: is not used when type is access_key; set type to sts"))
-	}
-	if c.Type == string(cms.CredentialURI) && c.URL != "" {
-		if u, err := url.Parse(string(c.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			errs = append(errs, errors.New("url: must be an http:// or https:// URL"))
-		}
-	}
-	return errors.Join(errs...)
+	return errs
 }
 
+// requirements returns the keys that the type cannot do without.
 func (c *CredentialsConfig) requirements() []requirement {
-	id := requirement{key: "access_key_id", value: string(c.AccessKeyID)}
-	secret := requirement{key: "access_key_secret", value: string(c.AccessKeySecret)}
-	token := requirement{key: "security_token", value: string(c.SecurityToken)}
+	id := requirement{key: "access_key_id", value: trimmed(c.AccessKeyID)}
+	secret := requirement{key: "access_key_secret", value: trimmed(c.AccessKeySecret)}
+	token := requirement{key: "security_token", value: trimmed(c.SecurityToken)}
 	role := requirement{key: "role_arn", value: c.RoleARN, env: "ALIBABA_CLOUD_ROLE_ARN"}
 	switch cms.CredentialType(c.Type) {
 	case cms.CredentialAccessKey:
@@ -104,21 +141,26 @@ func (c *CredentialsConfig) requirements() []requirement {
 	case cms.CredentialURI:
 		return []requirement{{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"}}
 	default:
-		// One half of a key pair is a mistake; none is the usual case.
-		if (c.AccessKeyID == "") != (c.AccessKeySecret == "") {
+		// A part of the keys is a mistake; none is the usual case.
+		if id.value+secret.value+token.value != "" {
 			return []requirement{id, secret}
 		}
 		return nil
 	}
 }
 
-// settings are the credentials for the CloudMonitor client.
+// trimmed returns a key without the white space around it: files and Secrets often end with a line break.
+func trimmed(key configopaque.String) string {
+	return strings.TrimSpace(string(key))
+}
+
+// settings returns the credentials for the CloudMonitor client.
 func (c *CredentialsConfig) settings() cms.CredentialSettings {
 	s := cms.CredentialSettings{
 		Type:            cms.CredentialType(c.Type),
-		AccessKeyID:     string(c.AccessKeyID),
-		AccessKeySecret: string(c.AccessKeySecret),
-		SecurityToken:   string(c.SecurityToken),
+		AccessKeyID:     trimmed(c.AccessKeyID),
+		AccessKeySecret: trimmed(c.AccessKeySecret),
+		SecurityToken:   trimmed(c.SecurityToken),
 		RoleARN:         c.RoleARN,
 		RoleSessionName: c.RoleSessionName,
 		OIDCProviderARN: c.OIDCProviderARN,

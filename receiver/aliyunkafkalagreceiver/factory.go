@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
@@ -17,20 +16,20 @@ import (
 
 // NewFactory is the factory of the aliyunkafkalag receiver.
 func NewFactory() receiver.Factory {
-	return receiver.NewFactory(
-		metadata.Type,
-		createDefaultConfig,
-		receiver.WithMetrics(createMetricsReceiver, metadata.MetricsStability),
-	)
+	claims := &instanceClaims{}
+	create := func(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+		return newReceiver(cfg.(*Config), set, next, cms.NewClient, claims)
+	}
+	return receiver.NewFactory(metadata.Type, createDefaultConfig, receiver.WithMetrics(create, metadata.MetricsStability))
 }
 
 func createDefaultConfig() component.Config {
-	controller := scraperhelper.NewDefaultControllerConfig()
-	controller.CollectionInterval = time.Minute
-	controller.Timeout = 45 * time.Second
-
 	httpClient := confighttp.NewDefaultClientConfig()
 	httpClient.Timeout = 10 * time.Second
+	// Without these a connection that dies silently is used until TCP gives it up, after a
+	// quarter of an hour.
+	httpClient.HTTP2ReadIdleTimeout = 10 * time.Second
+	httpClient.HTTP2PingTimeout = 5 * time.Second
 
 	retry := configretry.NewDefaultBackOffConfig()
 	retry.InitialInterval = time.Second
@@ -38,21 +37,18 @@ func createDefaultConfig() component.Config {
 	retry.MaxElapsedTime = 30 * time.Second
 
 	return &Config{
-		Controller:        controller,
-		MetricsBuilder:    metadata.NewDefaultMetricsBuilderConfig(),
-		Network:           networkPublic,
-		Period:            time.Minute,
-		Lookback:          10 * time.Minute,
-		MaxBackfill:       time.Hour,
-		StaleAfter:        5 * time.Minute,
-		Credentials:       CredentialsConfig{Type: string(cms.CredentialDefault)},
-		RequestsPerSecond: 10,
-		MaxConcurrency:    4,
-		Retry:             retry,
-		HTTP:              httpClient,
+		MetricsBuilder:     metadata.NewDefaultMetricsBuilderConfig(),
+		CollectionInterval: time.Minute,
+		InitialDelay:       time.Second,
+		Timeout:            45 * time.Second,
+		Network:            networkPublic,
+		Period:             time.Minute,
+		MaxBackfill:        time.Hour,
+		StaleAfter:         10 * time.Minute,
+		Credentials:        CredentialsConfig{Type: string(cms.CredentialDefault)},
+		RequestsPerSecond:  10,
+		MaxConcurrency:     4,
+		Retry:              retry,
+		HTTP:               httpClient,
 	}
-}
-
-func createMetricsReceiver(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	return newReceiver(cfg.(*Config), set, next, time.Now, cms.NewClient)
 }

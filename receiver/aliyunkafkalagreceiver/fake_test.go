@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// fakeCMS answers queries from published points as CloudMonitor does. It is safe for
-// concurrent use.
+// fakeCMS answers queries from published points as CloudMonitor does. It is safe for concurrent use.
 type fakeCMS struct {
 	mu        sync.Mutex
-	now       func() time.Time
-	points    []published
+	points    []lag.Point
 	malformed int
 	queries   []cms.Query
 	settings  cms.Settings
@@ -23,11 +22,8 @@ type fakeCMS struct {
 	fail func(ctx context.Context, q cms.Query) error
 	// token, when it is set, replaces the reply's NextToken.
 	token func(q cms.Query) string
-}
-
-type published struct {
-	cms.Point
-	at time.Time
+	// ahead is how far the Date headers are ahead of the local clock.
+	ahead time.Duration
 }
 
 func (f *fakeCMS) client(s cms.Settings) (cms.Client, error) {
@@ -35,23 +31,22 @@ func (f *fakeCMS) client(s cms.Settings) (cms.Client, error) {
 	return f, nil
 }
 
-// publish makes points visible at once.
-func (f *fakeCMS) publish(points ...cms.Point) {
-	f.publishAt(time.Time{}, points...)
-}
-
-func (f *fakeCMS) publishAt(at time.Time, points ...cms.Point) {
+func (f *fakeCMS) publish(points ...lag.Point) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, p := range points {
-		f.points = append(f.points, published{p, at})
-	}
+	f.points = append(f.points, points...)
 }
 
 func (f *fakeCMS) setFail(fail func(ctx context.Context, q cms.Query) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail = fail
+}
+
+func (f *fakeCMS) setMalformed(points int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.malformed = points
 }
 
 func (f *fakeCMS) calls() int {
@@ -74,12 +69,12 @@ func (f *fakeCMS) DescribeMetricList(ctx context.Context, q cms.Query) (cms.Page
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	matching := f.matching(q)
-	offset := 0
-	if q.NextToken != "" {
-		offset, _ = strconv.Atoi(q.NextToken)
-	}
+	offset, _ := strconv.Atoi(q.NextToken)
 	end := min(len(matching), offset+cms.PageLength)
-	page := cms.Page{Points: matching[offset:end], Malformed: f.malformed}
+	page := cms.Page{Malformed: f.malformed, Date: time.Now().Add(f.ahead).Truncate(time.Second)}
+	if offset < end {
+		page.Points = matching[offset:end]
+	}
 	if end < len(matching) {
 		page.NextToken = strconv.Itoa(end)
 	}
@@ -89,32 +84,27 @@ func (f *fakeCMS) DescribeMetricList(ctx context.Context, q cms.Query) (cms.Page
 	return page, nil
 }
 
-func (f *fakeCMS) matching(q cms.Query) []cms.Point {
-	var out []cms.Point
+func (f *fakeCMS) matching(q cms.Query) []lag.Point {
+	var out []lag.Point
 	for _, p := range f.points {
-		ts := time.UnixMilli(p.Timestamp)
-		if ts.After(q.Start) && !ts.After(q.End) && !p.at.After(f.now()) && (p.Topic != "") == (q.MetricName == cms.MetricTopicAccumulation) &&
-			(len(q.Instances) == 0 || slices.Contains(q.Instances, p.InstanceID)) {
-			out = append(out, p.Point)
+		if p.Timestamp > q.Start && p.Timestamp <= q.End && (p.Topic != "") == (q.MetricName == cms.MetricTopicAccumulation) &&
+			(len(q.Instances) == 0 || slices.Contains(q.Instances, p.Instance)) && (len(q.Names) == 0 || slices.Contains(q.Names, p.Key)) {
+			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// clock is a clock that tests move.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
+func failWith(err error) func(context.Context, cms.Query) error {
+	return func(context.Context, cms.Query) error { return err }
 }
 
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
+// hang is a call that gets no answer.
+func hang(ctx context.Context, _ cms.Query) error {
+	<-ctx.Done()
+	kind := cms.KindNetwork
+	if ctx.Err() == context.Canceled {
+		kind = cms.KindCanceled
+	}
+	return &cms.Error{Kind: kind, Err: ctx.Err()}
 }

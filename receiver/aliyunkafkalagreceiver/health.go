@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -11,53 +12,83 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// health tells the operator how the receiver fares: a log line and a status event when
-// that changes, and silence while it lasts.
+// health logs how the receiver does, and reports it as component status: when that changes, not with every scrape.
+// Times are those of the monotonic clock.
 type health struct {
 	logger *zap.Logger
 	report func(*componentstatus.Event)
 
 	state string
-	since time.Time
-	// kinds are the kinds of failures that were told since the failing began.
-	kinds    map[string]bool
-	refused  bool
-	repeated bool
-	dropped  map[dropReason]bool
+	since time.Duration
+	// kinds are the kinds of failures that were logged since reading began to fail.
+	kinds map[string]bool
+	// dropped are the reasons for dropping points that were logged.
+	dropped map[lag.DropReason]bool
+	// bad are the instances that were logged because they make calls fail.
+	bad map[string]bool
+	// givenUp is how many points were given up since that began.
+	givenUp      int64
+	givenUpSince time.Duration
+
+	delivery string
 }
 
+// States of reading, and of delivering.
 const (
 	stateUnknown = ""
 	stateReading = "reading"
 	stateEmpty   = "empty"
 	stateFailing = "failing"
+
+	deliveryAccepted            = ""
+	deliveryRejectedTemporarily = "rejected temporarily"
+	deliveryRejectedPermanently = "rejected permanently"
 )
 
+// maxNames is how many series or points a log line names.
+const maxNames = 5
+
 func newHealth(logger *zap.Logger) *health {
-	// What fails is CloudMonitor or the configuration: a stack trace of this program helps nobody.
+	// Failures come from CloudMonitor or the configuration, so a stack trace would not help.
 	logger = logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel))
-	return &health{logger: logger, report: func(*componentstatus.Event) {}, dropped: map[dropReason]bool{}, kinds: map[string]bool{}}
+	return &health{
+		logger:  logger,
+		report:  func(*componentstatus.Event) {},
+		kinds:   map[string]bool{},
+		dropped: map[lag.DropReason]bool{},
+		bad:     map[string]bool{},
+	}
 }
 
-// failure is why a stream could not be read.
-type failure struct {
-	stream *stream
-	err    error
+// read takes what a scrape read.
+func (h *health) read(now time.Duration, result *lag.Result) {
+	h.reading(now, result)
+	h.badInstances(result.Bad)
+	h.drops(result.Dropped)
+	h.givingUp(now, result)
+	if len(result.Ambiguous) > 0 {
+		h.logger.Warn("CloudMonitor sends several values of one series at one timestamp, and the largest one counts: "+
+			"it may have added a dimension that this version does not know (logged once for each series)",
+			zap.Strings("series", firstNames(result.Ambiguous, seriesName)), zap.Int("number", len(result.Ambiguous)))
+	}
 }
 
-// scraped takes the outcome of a scrape: the failures, out of how many streams, and the
-// series that are live now.
-func (h *health) scraped(now time.Time, failures []failure, streams, live int) {
-	state := readingState(failures, live)
-	if state == stateFailing {
-		h.failing(failures, streams)
+func (h *health) reading(now time.Duration, result *lag.Result) {
+	state := stateReading
+	switch {
+	case len(result.Failures) > 0:
+		state = stateFailing
+		h.failing(result)
+	case result.Live == 0:
+		state = stateEmpty
 	}
 	if state == h.state {
 		return
 	}
-	before, lasted, was := h.state, now.Sub(h.since), slices.Sorted(maps.Keys(h.kinds))
+	before, lasted, was := h.state, now-h.since, slices.Sorted(maps.Keys(h.kinds))
 	h.state, h.since = state, now
 
 	switch {
@@ -65,124 +96,157 @@ func (h *health) scraped(now time.Time, failures []failure, streams, live int) {
 		return
 	case state == stateEmpty:
 		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
-			"check region, instances and consumer_groups, that the consumers commit offsets, the clock of this host, and that stale_after is longer than CloudMonitor's delay")
-	case before == stateUnknown || before == stateEmpty:
-		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", live))
+			"check region, instances and consumer_groups, that the consumers commit offsets, and that stale_after is longer than CloudMonitor's delay")
+	case before == stateFailing:
+		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.Strings("was", was), zap.Int("series", result.Live))
 	default:
-		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.Strings("was", was), zap.Int("series", live))
+		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", result.Live))
 	}
 	clear(h.kinds)
 	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
 }
 
-// failing tells of the kinds of failures that were not told of yet. One that comes and
-// goes among others is said once, until all is well again.
-func (h *health) failing(failures []failure, streams int) {
-	fresh := h.fresh(failures)
-	if len(fresh) == 0 {
+// failing logs each kind of failure once, when it first appears, until all is well again.
+func (h *health) failing(result *lag.Result) {
+	var errs []error
+	var streams []string
+	level := zapcore.WarnLevel
+	for _, f := range result.Failures {
+		kind := failureKind(f.Err)
+		if h.kinds[kind] {
+			continue // a hundred batches fail for the same reason
+		}
+		h.kinds[kind] = true
+		errs = append(errs, f.Err)
+		streams = append(streams, f.Stream)
+		if err, ok := errors.AsType[*cms.Error](f.Err); ok && !err.Retryable() {
+			level = zapcore.ErrorLevel // it lasts until somebody acts
+		}
+	}
+	if len(errs) == 0 {
 		return
 	}
-	var errs []error
-	var reading []string
-	for _, f := range fresh {
-		errs = append(errs, f.err)
-		reading = append(reading, f.stream.String())
-	}
 	err := errors.Join(errs...)
-	level := zapcore.WarnLevel
-	if slices.ContainsFunc(fresh, needsOperator) {
-		level = zapcore.ErrorLevel
-	}
-	h.logger.Log(level, "Reading from CloudMonitor fails; what is not read is caught up later",
-		zap.Error(err), zap.Strings("reading", reading), zap.Int("failed_batches", len(failures)), zap.Int("batches", streams))
+	h.logger.Log(level, "Reading from CloudMonitor fails; what is missing is read by a later scrape", zap.Error(err),
+		zap.Strings("streams", streams), zap.Int("failed_batches", len(result.Failures)), zap.Int("batches", result.Streams))
 	h.report(componentstatus.NewRecoverableErrorEvent(err))
 }
 
-func readingState(failures []failure, live int) string {
-	switch {
-	case len(failures) > 0:
-		return stateFailing
-	case live == 0:
-		return stateEmpty
-	default:
-		return stateReading
-	}
-}
-
-// kindOf names the kind of a failure. What does not come from a call to CloudMonitor is a
-// read that was cut short.
-func kindOf(err error) string {
+// failureKind returns the kind of an error of CloudMonitor. All others come from a lack of time.
+func failureKind(err error) string {
 	if kind := cms.KindOf(err); kind != "" {
 		return string(kind)
 	}
-	return errIncomplete.Error()
+	return errOutOfTime.Error()
 }
 
-// needsOperator tells whether an error lasts until somebody acts.
-func needsOperator(f failure) bool {
-	err, ok := errors.AsType[*cms.Error](f.err)
-	return ok && !err.Retryable()
-}
-
-// fresh is one failure of each kind that was not told of: a hundred batches fail for the
-// same reason.
-func (h *health) fresh(failures []failure) []failure {
-	var fresh []failure
-	for _, f := range failures {
-		if kind := kindOf(f.err); !h.kinds[kind] {
-			h.kinds[kind] = true
-			fresh = append(fresh, f)
+// badInstances logs the instances that make calls fail when they are found, and when they have recovered.
+func (h *health) badInstances(bad []lag.BadInstance) {
+	now := map[string]bool{}
+	for _, b := range bad {
+		now[b.Instance] = true
+		if !h.bad[b.Instance] {
+			h.logger.Error("CloudMonitor rejects calls that name this instance, so it is asked for alone and rarely; check instances and the permission to read it",
+				zap.String("instance", b.Instance), zap.Error(b.Err))
 		}
 	}
-	return fresh
+	for instance := range h.bad {
+		if !now[instance] {
+			h.logger.Info("CloudMonitor accepts calls that name this instance again", zap.String("instance", instance))
+		}
+	}
+	h.bad = now
 }
 
-// paged takes whether paging ended at a repeated NextToken, which is said once.
-func (h *health) paged(repeated bool) {
-	if repeated && !h.repeated {
-		h.repeated = true
-		h.logger.Warn("CloudMonitor repeated a NextToken, which is taken for the end of the pages (said once)")
-	}
+// remarkable are the reasons for a drop that are logged, once each. The telemetry counts them all.
+var remarkable = map[lag.DropReason]string{
+	dropMalformed:     "they lack a field or have one of a wrong type",
+	lag.DropNegative:  "the value is negative",
+	lag.DropNotFinite: "the value is not a finite number",
+	lag.DropFuture:    "they are dated more than one period ahead",
+	lag.DropTooOld:    "they are older than max_backfill",
 }
 
-// consumed takes the next consumer's answer.
-func (h *health) consumed(err error, points int64, givenUp bool) {
-	if givenUp {
-		h.logger.Error("Gave up points that the pipeline refuses for good; check the exporter's backend",
-			zap.Error(err), zap.Int64("points", points))
-	}
-	refused := err != nil
-	if refused == h.refused {
-		return
-	}
-	h.refused = refused
-	if refused {
-		h.logger.Warn("The pipeline refused the points; they are sent again with the next scrape",
-			zap.Error(err), zap.Int64("points", points))
-		return
-	}
-	h.logger.Info("The pipeline accepts points again", zap.Int64("points", points))
-}
-
-// remarkable are the reasons for a drop that an operator should hear of, once each. The
-// telemetry goes on counting them.
-var remarkable = map[dropReason]string{
-	dropMalformed: "they lack a field or have one of a wrong type",
-	dropNegative:  "the value is negative",
-	dropNotFinite: "the value is not a finite number",
-	dropFuture:    "they are dated more than one period ahead; check the clock of this host",
-	dropTooOld:    "they are older than max_backfill",
-}
-
-// discarded takes the points that were dropped.
-func (h *health) discarded(dropped map[dropReason]int64) {
+func (h *health) drops(dropped map[lag.DropReason]int64) {
 	for reason, n := range dropped {
 		why, ok := remarkable[reason]
-		if !ok || h.dropped[reason] {
+		if !ok || n == 0 || h.dropped[reason] {
 			continue
 		}
 		h.dropped[reason] = true
-		h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (said once; see the receiver's points_dropped metric)",
+		h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (logged once; the receiver's metric points_dropped counts them)",
 			zap.String("reason", string(reason)), zap.Int64("points", n))
 	}
+}
+
+// givingUp logs when points begin to be given up, and when that is over.
+func (h *health) givingUp(now time.Duration, result *lag.Result) {
+	if len(result.GivenUp) == 0 {
+		if h.givenUp > 0 && len(result.Failures) == 0 {
+			h.logger.Info("No more points are given up", zap.Int64("given_up", h.givenUp), zap.Duration("after", now-h.givenUpSince))
+			h.givenUp = 0
+		}
+		return
+	}
+	start, end, points := result.GivenUp[0].Start, result.GivenUp[0].End, int64(0)
+	for _, span := range result.GivenUp {
+		start, end, points = min(start, span.Start), max(end, span.End), points+max(1, span.Points)
+	}
+	if h.givenUp == 0 {
+		h.givenUpSince = now
+		h.logger.Warn("Points are given up, the oldest first: there is no time to read them, or they are older than max_backfill; "+
+			"if it lasts, raise timeout, requests_per_second or max_concurrency, or list fewer instances",
+			zap.Strings("streams", firstNames(result.GivenUp, func(s lag.GivenUp) string { return s.Stream })),
+			zap.Time("from", time.UnixMilli(start).UTC()), zap.Time("to", time.UnixMilli(end).UTC()), zap.Int64("points", points))
+	}
+	h.givenUp += points
+}
+
+// delivered takes how a delivery went.
+func (h *health) delivered(s *settlement) {
+	if len(s.dropped) > 0 {
+		h.logger.Error("The pipeline permanently rejected points, which are dropped: the backend may have another value for them, or a newer one",
+			zap.Error(s.rejection), zap.Strings("rejected", firstNames(s.dropped, pointName)), zap.Int("number", len(s.dropped)))
+	}
+	delivery := deliveryAccepted
+	switch {
+	case s.points == 0:
+		return
+	case s.err == nil:
+	case permanent(s.err):
+		delivery = deliveryRejectedPermanently
+	default:
+		delivery = deliveryRejectedTemporarily
+	}
+	if delivery == h.delivery {
+		return
+	}
+	h.delivery = delivery
+	fields := []zap.Field{zap.Error(s.err), zap.Int("points", s.points), zap.Int("accepted", s.accepted)}
+	switch delivery {
+	case deliveryAccepted:
+		h.logger.Info("The pipeline accepts points again", fields[1:]...)
+	case deliveryRejectedTemporarily:
+		h.logger.Warn("The pipeline rejected points temporarily; they are sent again with the next scrape", fields...)
+	default:
+		h.logger.Error("The pipeline rejected points permanently; check the endpoint and the credentials of the exporter: "+
+			"the points are sent again with each scrape until they are older than max_backfill", fields...)
+	}
+}
+
+// firstNames returns the names of the first few of list.
+func firstNames[T any](list []T, name func(T) string) []string {
+	names := make([]string, min(maxNames, len(list)))
+	for i := range names {
+		names[i] = name(list[i])
+	}
+	return names
+}
+
+func seriesName(k lag.Key) string {
+	return strings.TrimSuffix(k.Instance+"/"+k.Group+"/"+k.Topic, "/")
+}
+
+func pointName(e lag.Entry) string {
+	return seriesName(e.Series.Key) + " at " + time.UnixMilli(timestamp(e)).UTC().Format(time.RFC3339)
 }

@@ -2,57 +2,172 @@ package aliyunkafkalagreceiver
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/scraper"
-	"go.opentelemetry.io/collector/scraper/scraperhelper"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
-
-// lagReceiver is scraperhelper's controller with a shutdown that does not wait for calls
-// under way: the controller itself waits for the running scrape before it tells the
-// scraper to stop.
-type lagReceiver struct {
-	receiver.Metrics
-	cancel context.CancelFunc
-}
-
-// Shutdown cancels the calls under way and waits for the scrape to end.
-func (r *lagReceiver) Shutdown(ctx context.Context) error {
-	r.cancel()
-	return r.Metrics.Shutdown(ctx)
-}
 
 // newClientFunc makes the client of CloudMonitor.
 type newClientFunc func(cms.Settings) (cms.Client, error)
 
-func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, now func() time.Time, newClient newClientFunc,
-	options ...scraperhelper.ControllerOption,
-) (receiver.Metrics, error) {
-	s, err := newLagScraper(cfg, set, now, newClient)
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := scraper.NewMetrics(s.scrape, scraper.WithStart(s.start), scraper.WithShutdown(s.shutdown))
-	if err != nil {
-		return nil, err
-	}
-	// scraperhelper logs every failed scrape. The scraper tells the same once, when it
-	// begins and when it ends.
-	quiet := set
-	quiet.Logger = zap.NewNop()
-	controller, err := scraperhelper.NewMetricsController(&cfg.Controller, quiet, &committer{Metrics: next, scraper: s},
-		append(options, scraperhelper.AddMetricsScraper(metadata.Type, metrics))...)
-	if err != nil {
-		return nil, err
-	}
-	return &lagReceiver{Metrics: controller, cancel: s.cancel}, nil
+// lagReceiver is the component. One goroutine of its own owns all its state; see loop.go.
+type lagReceiver struct {
+	cfg       *Config
+	set       receiver.Settings
+	newClient newClientFunc
+
+	clock     *clock
+	tracker   *lag.Tracker
+	reader    *reader
+	deliverer *deliverer
+	health    *health
+	quota     *quota
+	telemetry *telemetry
+
+	claims       *instanceClaims
+	releaseClaim func()
+	store        *watermarkStore // nil without storage
+
+	stop      context.CancelFunc
+	loop      sync.WaitGroup
+	closeIdle func()
 }
 
-var _ component.Component = (*lagReceiver)(nil)
+func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newClient newClientFunc, claims *instanceClaims) (*lagReceiver, error) {
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
+	if err != nil {
+		return nil, err
+	}
+	clock := newClock(time.Now())
+	telemetry, err := newTelemetry(set, clock.now)
+	if err != nil {
+		return nil, err
+	}
+	return &lagReceiver{
+		cfg:       cfg,
+		set:       set,
+		newClient: newClient,
+		clock:     clock,
+		tracker:   lag.NewTracker(cfg.bounds(), cfg.sources(), cfg.Instances),
+		reader: &reader{
+			limiter:   rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), 1),
+			retry:     cfg.Retry,
+			period:    cfg.Period,
+			workers:   cfg.MaxConcurrency,
+			clock:     clock,
+			telemetry: telemetry,
+		},
+		deliverer: &deliverer{
+			next:        next,
+			report:      report,
+			emitter:     newEmitter(cfg, set),
+			telemetry:   telemetry,
+			maxBackfill: cfg.MaxBackfill,
+			now:         clock.now,
+			accept:      lag.Entry.Accept,
+		},
+		health:    newHealth(set.Logger),
+		quota:     &quota{logger: set.Logger, interval: cfg.CollectionInterval},
+		telemetry: telemetry,
+		claims:    claims,
+
+		releaseClaim: func() {},
+		stop:         func() {},
+		closeIdle:    func() {},
+	}, nil
+}
+
+// bounds returns the settings of the reading algorithm.
+func (cfg *Config) bounds() lag.Settings {
+	return lag.Settings{
+		Period:      cfg.Period,
+		StaleAfter:  cfg.StaleAfter,
+		MaxBackfill: cfg.MaxBackfill,
+		Wanted:      cfg.ConsumerGroups.matcher(),
+		PageLength:  cms.PageLength,
+		BatchSize:   cms.MaxInstances,
+	}
+}
+
+// Start begins to scrape. It makes no call itself: an error means that the configuration or the environment is wrong.
+func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
+	httpClient, err := r.cfg.HTTP.ToClient(ctx, host.GetExtensions(), r.set.TelemetrySettings)
+	if err != nil {
+		return err
+	}
+	r.reader.client, err = r.newClient(cms.Settings{
+		Endpoint:    r.cfg.endpointURL(),
+		UserAgent:   r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version,
+		HTTPClient:  httpClient,
+		Credentials: r.cfg.Credentials.settings(),
+		Region:      r.cfg.Region,
+		Network:     r.cfg.Network,
+	})
+	if err != nil {
+		return err
+	}
+	r.closeIdle = httpClient.CloseIdleConnections
+	if r.cfg.Storage != nil {
+		if err := r.restore(ctx, host); err != nil {
+			return err
+		}
+	}
+	r.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
+	r.announce()
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	r.loop.Go(func() { r.run(ctx) })
+	return nil
+}
+
+// restore continues where the last run stopped.
+func (r *lagReceiver) restore(ctx context.Context, host component.Host) error {
+	store, err := openStore(ctx, host, r.cfg, r.set.ID, r.set.Logger)
+	if err != nil {
+		return err
+	}
+	r.store = store
+	r.tracker.Restore(store.load(ctx, r.clock.now()), r.clock.now())
+	return nil
+}
+
+// announce logs what the receiver is going to do, and what of it is probably not meant.
+func (r *lagReceiver) announce() {
+	r.quota.announce(r.cfg.endpointURL(), r.tracker.Streams())
+	overlaps, release := r.claims.claim(r.set.ID, r.cfg)
+	r.releaseClaim = release
+	if len(overlaps) > 0 {
+		r.set.Logger.Warn("Other receivers of this collector read the same instances: each sample is sent twice, unless their consumer_groups differ",
+			zap.Strings("receivers", overlaps))
+	}
+	if r.cfg.StaleAfter < 2*r.cfg.Period {
+		r.set.Logger.Warn("stale_after is shorter than two periods: series may end between two points",
+			zap.Stringer("stale_after", r.cfg.StaleAfter), zap.Stringer("period", r.cfg.Period))
+	}
+	if r.cfg.MaxBackfill < r.cfg.CollectionInterval {
+		r.set.Logger.Warn("max_backfill is shorter than collection_interval: points between two scrapes are never read",
+			zap.Stringer("max_backfill", r.cfg.MaxBackfill), zap.Stringer("collection_interval", r.cfg.CollectionInterval))
+	}
+}
+
+// Shutdown ends reading at once and a delivery within shutdownGrace. It may be called without Start.
+func (r *lagReceiver) Shutdown(ctx context.Context) error {
+	r.stop()
+	r.loop.Wait()
+	r.closeIdle()
+	r.releaseClaim()
+	r.telemetry.shutdown()
+	if r.store != nil {
+		return r.store.close(ctx)
+	}
+	return nil
+}

@@ -3,93 +3,18 @@ package aliyunkafkalagreceiver
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/receiver/receivertest"
-	"go.opentelemetry.io/collector/scraper/scraperhelper"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
-
-func startReceiver(t *testing.T, yaml string, f *fakeCMS, next *consumertest.MetricsSink) (receiver.Metrics, chan<- time.Time, *observer.ObservedLogs) {
-	t.Helper()
-	core, logs := observer.New(zap.DebugLevel)
-	set := receivertest.NewNopSettings(metadata.Type)
-	set.Logger = zap.New(core)
-	ticks := make(chan time.Time)
-	r, err := newReceiver(configFromYAML(t, yaml+"\ninitial_delay: 0s"), set, next, f.now, f.client, scraperhelper.WithTickerChannel(ticks))
-	require.NoError(t, err)
-	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
-	return r, ticks, logs
-}
-
-func TestReceiverScrapesOnEveryTick(t *testing.T) {
-	c := &clock{t: testNow}
-	f := &fakeCMS{now: c.now}
-	f.publish(point("a", at(1), 1), point("a", at(0), 2))
-	sink := &consumertest.MetricsSink{}
-	r, ticks, _ := startReceiver(t, minimalYAML, f, sink)
-	ticks <- testNow // taken when the first scrape, which needs no tick, is over
-	ticks <- testNow // and this one when the second is
-	require.NoError(t, r.Shutdown(t.Context()))
-	assert.GreaterOrEqual(t, f.calls(), 2)
-	assert.Equal(t, 1, sink.DataPointCount(), "a scrape without news sends nothing")
-}
-
-func TestShutdownCancelsCallsUnderWay(t *testing.T) {
-	f := &fakeCMS{now: time.Now}
-	hanging := make(chan struct{})
-	f.fail = func(ctx context.Context, _ cms.Query) error {
-		close(hanging)
-		<-ctx.Done()
-		return &cms.Error{Kind: cms.KindCanceled, Err: ctx.Err()}
-	}
-	r, _, logs := startReceiver(t, minimalYAML, f, &consumertest.MetricsSink{})
-	<-hanging
-	began := time.Now()
-	require.NoError(t, r.Shutdown(t.Context()))
-	assert.Less(t, time.Since(began), time.Second)
-	assert.Zero(t, logs.FilterMessageSnippet("fails").Len(), "a shutdown is no failure")
-}
-
-func TestShutdownCancelsADeliveryThatHangs(t *testing.T) {
-	f := &fakeCMS{now: func() time.Time { return testNow }}
-	f.publish(point("a", at(1), 1))
-	hanging := make(chan struct{})
-	next, err := consumer.NewMetrics(func(ctx context.Context, _ pmetric.Metrics) error {
-		close(hanging)
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	require.NoError(t, err)
-	r, err := newReceiver(configFromYAML(t, minimalYAML+"initial_delay: 0s"), receivertest.NewNopSettings(metadata.Type), next, f.now, f.client)
-	require.NoError(t, err)
-	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
-	<-hanging
-	began := time.Now()
-	require.NoError(t, r.Shutdown(t.Context()))
-	assert.Less(t, time.Since(began), 5*time.Second)
-}
-
-func TestShutdownWithoutStart(t *testing.T) {
-	r, err := NewFactory().CreateMetrics(t.Context(), receivertest.NewNopSettings(metadata.Type),
-		configFromYAML(t, minimalYAML), consumertest.NewNop())
-	require.NoError(t, err)
-	assert.NoError(t, r.Shutdown(t.Context()))
-}
 
 func TestStartFails(t *testing.T) {
 	tests := []struct {
@@ -98,81 +23,115 @@ func TestStartFails(t *testing.T) {
 		client newClientFunc
 		want   string
 	}{
-		{
-			name: "no client", yaml: minimalYAML, want: "no client",
-			client: func(cms.Settings) (cms.Client, error) { return nil, errors.New("no client") },
-		},
-		{
-			name: "no HTTP client", yaml: minimalYAML + "http: {tls: {ca_file: /does/not/exist}}", want: "/does/not/exist",
-			client: (&fakeCMS{}).client,
-		},
+		{"no client", minimalYAML, func(cms.Settings) (cms.Client, error) { return nil, errors.New("no client") }, "no client"},
+		{"no HTTP client", minimalYAML + "http: {tls: {ca_file: /does/not/exist}}", (&fakeCMS{}).client, "/does/not/exist"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := newReceiver(configFromYAML(t, tt.yaml), receivertest.NewNopSettings(metadata.Type), consumertest.NewNop(), time.Now, tt.client)
-			require.NoError(t, err)
-			require.ErrorContains(t, r.Start(t.Context(), componenttest.NewNopHost()), tt.want)
-			require.NoError(t, r.Shutdown(t.Context()))
+			inBubble(t, tt.yaml, func(t *testing.T, h *harness) {
+				h.receiver.newClient = tt.client
+				require.ErrorContains(t, h.receiver.Start(t.Context(), componenttest.NewNopHost()), tt.want)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				assert.Zero(t, h.cms.calls())
+			})
 		})
 	}
 }
 
 func TestClientSettings(t *testing.T) {
-	f := &fakeCMS{now: time.Now}
-	r, _, _ := startReceiver(t, minimalYAML+"network: vpc\nmax_concurrency: 3", f, &consumertest.MetricsSink{})
-	require.NoError(t, r.Shutdown(t.Context()))
-	assert.Equal(t, "https://cms-vpc.cn-hangzhou.aliyuncs.com", f.settings.Endpoint)
-	assert.Equal(t, 3, f.settings.Concurrency)
-	assert.NotNil(t, f.settings.HTTPClient)
+	withReceiver(t, minimalYAML+"network: vpc\ncredentials: {type: access_key, access_key_id: id, access_key_secret: secret}\n", func(t *testing.T, h *harness) {
+		got := h.cms.settings
+		assert.NotNil(t, got.HTTPClient)
+		got.HTTPClient = nil
+		assert.Equal(t, cms.Settings{
+			Endpoint: "https://cms-vpc.cn-hangzhou.aliyuncs.com", UserAgent: "otelcol/latest", Region: "cn-hangzhou", Network: "vpc",
+			Credentials: cms.CredentialSettings{Type: cms.CredentialAccessKey, AccessKeyID: "id", AccessKeySecret: "secret"},
+		}, got)
+	})
 }
 
-// TestEachPointOnceInOrder is the contract of a receiver under arbitrary trouble: failed
-// reads, refusals, late publication. Each point of a live series arrives once, ascending.
-func TestEachPointOnceInOrder(t *testing.T) {
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // reproducible on purpose
-			h := newHarness(t, minimalYAML)
-			groups := []string{"a", "b", "c"}
-			h.minute(map[string]float64{"a": 0, "b": 0, "c": 0})
-			require.NoError(t, h.scrape())
+// TestConfigReachesTheParts: what the loop is made of has the configured values.
+func TestConfigReachesTheParts(t *testing.T) {
+	yaml := minimalYAML + "requests_per_second: 7\nmax_concurrency: 3\nperiod: 120s\nmax_backfill: 40m\nstale_after: 20m\n" +
+		"consumer_groups: {include: [{regexp: '^a'}], exclude: [{strict: ab}]}\n"
+	inBubble(t, yaml, func(t *testing.T, h *harness) {
+		r := h.receiver
+		assert.InDelta(t, 7, float64(r.reader.limiter.Limit()), 0)
+		assert.Equal(t, 1, r.reader.limiter.Burst())
+		assert.Equal(t, 3, r.reader.workers)
+		assert.Equal(t, 2*time.Minute, r.reader.period)
+		assert.Equal(t, 40*time.Minute, r.deliverer.maxBackfill)
+		bounds := r.cfg.bounds()
+		for group, wanted := range map[string]bool{"a": true, "ab": false, "abc": true, "b": false} {
+			assert.Equal(t, wanted, bounds.Wanted(group), group)
+		}
+		bounds.Wanted = nil
+		assert.Equal(t, lag.Settings{
+			Period: 2 * time.Minute, StaleAfter: 20 * time.Minute, MaxBackfill: 40 * time.Minute,
+			PageLength: cms.PageLength, BatchSize: cms.MaxInstances,
+		}, bounds)
+	})
+}
 
-			publishedAt := map[string]time.Time{}
-			minutes := 60
-			for i := range minutes {
-				h.clock.advance(time.Minute)
-				for _, g := range groups {
-					// A group publishes late, but its own points in order.
-					visible := h.clock.now().Add(time.Duration(random.IntN(150)) * time.Second)
-					if visible.Before(publishedAt[g]) {
-						visible = publishedAt[g]
+func TestInstancesAndMetricsReachTheQueries(t *testing.T) {
+	withReceiver(t, minimalYAML+bothMetrics+"instances: [i, j]\n", func(t *testing.T, h *harness) {
+		h.minute()
+		require.Len(t, h.cms.queries, 2)
+		metrics := map[string]bool{}
+		for _, q := range h.cms.queries {
+			metrics[q.MetricName] = true
+			assert.Equal(t, []string{"i", "j"}, q.Instances)
+		}
+		assert.Len(t, metrics, 2)
+	})
+}
+
+func TestTopics(t *testing.T) {
+	withReceiver(t, minimalYAML+bothMetrics, func(t *testing.T, h *harness) {
+		topic := point("a", time.Now().UnixMilli(), 40)
+		topic.Topic = "t"
+		h.cms.publish(topic)
+		var names []string
+		h.backend.setAnswer(func(_ context.Context, _ int, md pmetric.Metrics) error {
+			for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+				names = append(names, m.Name())
+			}
+			return nil
+		})
+		h.minute("a")
+		assert.Equal(t, []string{"kafka.consumer.message_accumulation", "kafka.consumer.topic.message_accumulation"}, names)
+		assert.Len(t, h.received(), 2)
+	})
+}
+
+func TestAnnounces(t *testing.T) {
+	tests := []struct {
+		name     string
+		yaml     string
+		warnings []string
+	}{
+		{"the usual", "", nil},
+		{"too many calls", "collection_interval: 2s\n", []string{"exceed the account's free quota"}},
+		{"series that end between two points", "period: 360s\n", []string{"stale_after is shorter"}},
+		{"points that are never read", "collection_interval: 2h\n", []string{"max_backfill is shorter"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			withReceiver(t, minimalYAML+tt.yaml, func(t *testing.T, h *harness) {
+				var warnings []string
+				for _, entry := range h.logs.All() {
+					if entry.Level >= warn {
+						warnings = append(warnings, entry.Message)
 					}
-					publishedAt[g] = visible
-					h.cms.publishAt(visible, point(g, h.clock.now().UnixMilli(), float64(i+1)))
 				}
-				h.cms.setFail(nil)
-				if random.IntN(4) == 0 {
-					h.cms.setFail(failWith(&cms.Error{Kind: cms.KindServer, Status: 503}))
+				require.Len(t, warnings, len(tt.warnings))
+				for i, want := range tt.warnings {
+					assert.Contains(t, warnings[i], want)
 				}
-				h.next.err = nil
-				if random.IntN(4) == 0 {
-					h.next.err = errors.New("refused")
-				}
-				_ = h.scrape()
-			}
-			h.cms.setFail(nil)
-			h.next.err = nil
-			h.clock.advance(3 * time.Minute)
-			require.NoError(t, h.scrape())
-
-			got := h.received()
-			for _, g := range groups {
-				samples := got["i/"+g]
-				require.Len(t, samples, minutes+1, g)
-				for i, s := range samples {
-					assert.InDelta(t, float64(i), s.value, 0)
-				}
-			}
+				assert.Equal(t, "https://metrics.cn-hangzhou.aliyuncs.com", h.logs.All()[0].ContextMap()["endpoint"])
+				assert.Equal(t, int64(1), h.logs.All()[0].ContextMap()["batches"])
+			})
 		})
 	}
 }

@@ -10,12 +10,27 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
 )
 
+const apiAction = "DescribeMetricList"
+
+// Outcomes of calls and scrapes. A call that fails has the kind of its error otherwise.
 const (
-	apiAction      = "DescribeMetricList"
-	outcomeSuccess = "success"
+	outcomeSuccess  = "success"
+	outcomePartial  = "partial"
+	outcomeFailed   = "failed"
+	outcomeCanceled = "canceled"
+	outcomeTimeout  = "timeout"
+)
+
+// Reasons for dropping points beside those of package lag.
+const (
+	// dropMalformed: the point lacks a field or has one of a wrong type.
+	dropMalformed lag.DropReason = "malformed"
+	// dropRejected: the next consumer rejected it permanently.
+	dropRejected lag.DropReason = "rejected"
 )
 
 // telemetry is what the receiver measures of itself. Every metric carries the receiver's
@@ -73,12 +88,8 @@ func (t *telemetry) with(attrs ...attribute.KeyValue) metric.MeasurementOption {
 }
 
 // called records one call to the API.
-func (t *telemetry) called(ctx context.Context, took time.Duration, err error) {
+func (t *telemetry) called(ctx context.Context, took time.Duration, outcome string) {
 	action := attribute.String("action", apiAction)
-	outcome := outcomeSuccess
-	if err != nil {
-		outcome = string(cms.KindOf(err))
-	}
 	t.builder.ReceiverAliyunkafkalagAPIRequests.Add(ctx, 1, t.with(action, attribute.String("outcome", outcome)))
 	t.builder.ReceiverAliyunkafkalagAPIRequestDuration.Record(ctx, took.Seconds(), t.with(action))
 	if outcome == string(cms.KindThrottled) {
@@ -86,22 +97,46 @@ func (t *telemetry) called(ctx context.Context, took time.Duration, err error) {
 	}
 }
 
-// received records what one read of a stream brought and what is not emitted of it.
-func (t *telemetry) received(ctx context.Context, points int64, dropped map[dropReason]int64) {
+// received records points that CloudMonitor sent.
+func (t *telemetry) received(ctx context.Context, points int64) {
 	t.builder.ReceiverAliyunkafkalagPointsReceived.Add(ctx, points, t.with())
-	for reason, n := range dropped {
-		t.dropped(ctx, reason, n)
-	}
 }
 
-func (t *telemetry) dropped(ctx context.Context, reason dropReason, points int64) {
+// dropped records points that are never delivered.
+func (t *telemetry) dropped(ctx context.Context, reason lag.DropReason, points int64) {
 	t.builder.ReceiverAliyunkafkalagPointsDropped.Add(ctx, points, t.with(attribute.String("reason", string(reason))))
 }
 
-// accepted records what the next consumer accepted.
-func (t *telemetry) accepted(ctx context.Context, d *delivery) {
-	t.builder.ReceiverAliyunkafkalagPointsEmitted.Add(ctx, d.points(), t.with())
-	t.newest.Store(max(t.newest.Load(), d.newest()))
+// emitted records what the next consumer accepted. newest is the timestamp of the newest sample in unix milliseconds,
+// 0 if there is none.
+func (t *telemetry) emitted(ctx context.Context, points int, newest int64) {
+	t.builder.ReceiverAliyunkafkalagPointsEmitted.Add(ctx, int64(points), t.with())
+	t.newest.Store(max(t.newest.Load(), newest))
+}
+
+// read records what a scrape read, at now.
+func (t *telemetry) read(ctx context.Context, now time.Time, result *lag.Result) {
+	for reason, points := range result.Dropped {
+		t.dropped(ctx, reason, points)
+	}
+	for _, span := range result.GivenUp {
+		t.builder.ReceiverAliyunkafkalagPointsGivenUp.Add(ctx, span.Points, t.with())
+	}
+	t.tracked.Store(int64(result.Live))
+	outcome := outcomePartial
+	switch failed := len(result.Failures); {
+	case failed == 0:
+		outcome = outcomeSuccess
+		t.lastSuccess.Store(now.Unix())
+	case failed+len(result.Bad) >= result.Streams:
+		outcome = outcomeFailed
+	}
+	t.builder.ReceiverAliyunkafkalagScrapes.Add(ctx, 1, t.with(attribute.String("outcome", outcome)))
+}
+
+// scraped records how long a scrape took, delivery included.
+func (t *telemetry) scraped(ctx context.Context, took time.Duration) {
+	t.builder.ReceiverAliyunkafkalagScrapeDuration.Record(ctx, took.Seconds(), t.with())
 }
 
 func (t *telemetry) shutdown() {

@@ -15,21 +15,23 @@ import (
 // maxRetryAfter is the longest wait a reply is believed to ask for.
 const maxRetryAfter = time.Hour
 
-// serviceError makes the error of a reply that is not a page.
-func serviceError(status int, header http.Header, body []byte) *Error {
-	e := &Error{Status: status, RetryAfter: retryAfter(header)}
+// serviceError returns the error that the body of a reply describes.
+func serviceError(status int, body []byte) *Error {
+	e := &Error{Status: status}
 	e.Code, e.Message, e.RequestID = errorFields(body)
-	if e.RequestID == "" {
-		e.RequestID = header.Get("X-Acs-Request-Id")
-	}
-	e.Kind = kindOf(e.Code, status)
+	e.Kind = classify(e.Code, status)
 	return e
+}
+
+// malformed returns the error of a reply with HTTP status 200 that cannot be read.
+func malformed(message string) *Error {
+	return &Error{Kind: KindMalformedReply, Status: http.StatusOK, Message: message}
 }
 
 // errorFields reads the body of an error: JSON, or XML from the API gateway. Anything else has no fields.
 func errorFields(body []byte) (code, message, requestID string) {
 	var p fastjson.Parser
-	if v, ok := parse(&p, body); ok {
+	if v := parse(&p, body); v != nil {
 		field := func(name, alias string) string {
 			if s := text(v.Get(name)); s != "" {
 				return s
@@ -49,7 +51,7 @@ func errorFields(body []byte) (code, message, requestID string) {
 	return "", "", ""
 }
 
-// codeKinds tells the kind from the start of a code in lower case; the first match counts.
+// codeKinds gives the kind by the start of a code in lower case; the first match counts.
 // The codes are those of the API gateway and of CloudMonitor's error tables, which disagree on HTTP statuses,
 // and one of which misspells ThrottlingException.
 var codeKinds = []struct {
@@ -78,8 +80,8 @@ var codeKinds = []struct {
 	{"serviceunavailable", KindServer},
 }
 
-// kindOf tells the kind by the code first and the HTTP status second.
-func kindOf(code string, status int) Kind {
+// classify returns the kind of an error by its code first and by the HTTP status second.
+func classify(code string, status int) Kind {
 	lower := strings.ToLower(code)
 	for _, c := range codeKinds {
 		if strings.HasPrefix(lower, c.prefix) {
@@ -90,17 +92,17 @@ func kindOf(code string, status int) Kind {
 		return KindQuotaExhausted
 	}
 	if status == http.StatusOK {
-		return kindOfRefusal(code)
+		return classifyCode(code)
 	}
-	return kindOfStatus(status)
+	return classifyStatus(status)
 }
 
-// kindOfRefusal judges a refusal with HTTP status 200: its code may be a status.
-func kindOfRefusal(code string) Kind {
+// classifyCode returns the kind of an error with HTTP status 200: its code may be a status.
+func classifyCode(code string) Kind {
 	status, err := strconv.Atoi(code)
 	switch {
 	case err == nil && status >= http.StatusBadRequest:
-		return kindOfStatus(status)
+		return classifyStatus(status)
 	case err == nil || code == "":
 		return KindServer
 	default:
@@ -108,7 +110,8 @@ func kindOfRefusal(code string) Kind {
 	}
 }
 
-func kindOfStatus(status int) Kind {
+// classifyStatus returns the kind of an error with an HTTP status other than 200.
+func classifyStatus(status int) Kind {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return KindThrottled
@@ -129,7 +132,7 @@ func kindOfStatus(status int) Kind {
 	}
 }
 
-// retryAfter reads how long to wait: from the gateway's X-Ratelimit headers, in milliseconds, or from Retry-After.
+// retryAfter returns how long to wait, from the gateway's X-Ratelimit headers, in milliseconds, or from Retry-After.
 func retryAfter(header http.Header) time.Duration {
 	left := openapiutil.GetThrottlingTimeLeft(map[string]*string{
 		"x-ratelimit-user-api": dara.String(header.Get("X-Ratelimit-User-Api")),

@@ -1,19 +1,23 @@
-// Package cms reads Kafka consumer lag from CloudMonitor (CMS) with the Alibaba Cloud SDK.
+// Package cms reads Kafka consumer lag from CloudMonitor (CMS).
 //
-// It is the only package that knows the SDK: callers see plain Go types, a context that is honoured, and errors
-// of type [*Error] that say what went wrong and what to do about it.
+// It signs with the Alibaba Cloud SDK and sends with the caller's http.Client. Callers see plain Go types, a context
+// that is honoured, and errors of type [*Error] that say what went wrong and what to do about it.
 package cms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
 // Limits of one DescribeMetricList call.
 const (
-	// MaxInstances is how many instances the Dimensions parameter may name (CloudMonitor DescribeMetricList).
+	// MaxInstances is how many objects the Dimensions parameter may hold (CloudMonitor DescribeMetricList).
 	MaxInstances = 50
 	// PageLength is the largest page the API serves, the Length parameter (CloudMonitor DescribeMetricList).
 	PageLength = 1440
@@ -33,26 +37,18 @@ const (
 type Query struct {
 	MetricName string        // CMS metric ID: MetricAccumulation or MetricTopicAccumulation
 	Period     time.Duration // statistical period of the points, whole seconds
-	Start, End time.Time     // the window (Start, End], millisecond resolution
+	Start, End int64         // the window (Start, End], unix milliseconds
 	Instances  []string      // at most MaxInstances Kafka instance IDs; empty asks for every instance in the region
+	Names      []lag.Key     // at most MaxInstances; when set, only these series are asked for and Instances is ignored
 	NextToken  string        // the token of the page before; empty for the first page
-}
-
-// Point is one value of one series, as CMS reported it.
-type Point struct {
-	Timestamp     int64  // unix milliseconds
-	UserID        string // Alibaba Cloud account ID; may be empty
-	InstanceID    string
-	ConsumerGroup string
-	Topic         string  // empty unless the metric is MetricTopicAccumulation
-	Value         float64 // messages; it is for the caller to judge negative, NaN and infinite values
 }
 
 // Page is one page of a reply.
 type Page struct {
-	Points    []Point
-	Malformed int    // points left out because they could not be understood
-	NextToken string // empty on the last page
+	Points    []lag.Point
+	Malformed int       // points left out because they could not be understood
+	NextToken string    // empty on the last page
+	Date      time.Time // CloudMonitor's clock, from the Date header; zero when absent or not readable
 }
 
 // Client reads metric pages. It is safe for concurrent use.
@@ -66,9 +62,11 @@ type Client interface {
 // Settings configures a client.
 type Settings struct {
 	Endpoint    string       // https://host[:port], or http://host[:port] for a loopback host
+	Region      string       // region of the STS that role types ask; empty asks the central one
+	Network     string       // "vpc" asks the STS in the VPC, anything else the public one
+	STSEndpoint string       // replaces the STS of Region and Network, in the form of Endpoint
 	UserAgent   string       // appended to the User-Agent of the SDK
-	HTTPClient  *http.Client // carries the calls to CMS, required; the SDK fetches credentials with clients of its own
-	Concurrency int          // how many calls may be in flight, at least 1
+	HTTPClient  *http.Client // carries the calls to CMS and STS, required
 	Credentials CredentialSettings
 }
 
@@ -77,64 +75,77 @@ func NewClient(s Settings) (Client, error) {
 	if err := refuseDebugOutput(); err != nil {
 		return nil, err
 	}
+	if s.HTTPClient == nil {
+		return nil, errors.New("an HTTP client is required")
+	}
 	server, err := parseEndpoint(s.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
-	source, err := newCredentialSource(s.Credentials)
+	sender := newSender(s.HTTPClient, s.UserAgent)
+	sts, err := newSTS(sender, s)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{credentials: source, workers: make(chan *worker, max(1, s.Concurrency))}
-	for range cap(c.workers) {
-		w, err := newWorker(server, s.UserAgent, s.HTTPClient)
-		if err != nil {
-			return nil, err
-		}
-		c.workers <- w
+	credentials, err := newCredentialCache(s.Credentials, sts)
+	if err != nil {
+		return nil, err
 	}
-	return c, nil
+	return &client{server: server, sender: sender, credentials: credentials}, nil
 }
 
 type client struct {
-	credentials *credentialSource
-	workers     chan *worker // the idle ones; an SDK client must not be shared by concurrent calls
+	server      endpoint
+	sender      *sender
+	credentials *credentialCache
+	names       names
+	buffers     sync.Pool // of *buffers
+}
+
+// buffers are the memory of one call, kept for the next.
+type buffers struct {
+	reply   reply
+	decoder *decoder
 }
 
 func (c *client) DescribeMetricList(ctx context.Context, q Query) (Page, error) {
-	if len(q.Instances) > MaxInstances {
+	if n := max(len(q.Instances), len(q.Names)); n > MaxInstances {
 		return Page{}, &Error{
 			Kind:    KindInvalidRequest,
-			Message: fmt.Sprintf("%d instances in one query, at most %d are allowed", len(q.Instances), MaxInstances),
+			Message: fmt.Sprintf("%d instances or series in one query, at most %d are allowed", n, MaxInstances),
 		}
 	}
-	select {
-	case w := <-c.workers:
-		defer func() { c.workers <- w }()
-		return c.describe(ctx, w, q)
-	case <-ctx.Done():
-		return Page{}, transportError(ctx.Err())
-	}
-}
-
-func (c *client) describe(ctx context.Context, w *worker, q Query) (Page, error) {
 	cred, err := c.credentials.get(ctx)
 	if err != nil {
 		return Page{}, err
 	}
-	page, failure := w.describe(ctx, cred, q)
+	page, failure := c.describe(ctx, q, cred)
 	if failure == nil {
 		return page, nil
 	}
-	if c.credentials.renewable() && refused(failure) {
+	if c.credentials.renewable() && (failure.Kind == KindExpiredToken || failure.Kind == KindBadCredentials) {
 		c.credentials.discard(cred)
 		failure.Renewed = true
 	}
-	return Page{}, failure
+	return Page{}, failure.redact(cred.id, cred.secret, cred.token)
 }
 
-// refused reports whether CMS turned the credentials down.
-func refused(err error) bool {
-	kind := KindOf(err)
-	return kind == KindExpiredToken || kind == KindBadCredentials
+func (c *client) describe(ctx context.Context, q Query, cred *credential) (Page, *Error) {
+	b, ok := c.buffers.Get().(*buffers)
+	if !ok {
+		b = &buffers{decoder: newDecoder(&c.names)}
+	}
+	defer func() {
+		b.reply.reset()
+		c.buffers.Put(b)
+	}()
+	if failure := c.sender.send(ctx, c.server, q.call(), cred, &b.reply); failure != nil {
+		return Page{}, failure
+	}
+	page, failure := b.decoder.decode(b.reply.body.Bytes(), q.MetricName == MetricTopicAccumulation)
+	if failure != nil {
+		return Page{}, b.reply.complete(failure)
+	}
+	page.Date = b.reply.date()
+	return page, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
 func TestRequest(t *testing.T) {
@@ -22,10 +25,6 @@ func TestRequest(t *testing.T) {
 		requests <- r
 		_, _ = io.WriteString(w, onePoint)
 	})
-	// The SDK must not send this password to CMS.
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
-		t.Setenv(name, "http://user:password@127.0.0.1:1")
-	}
 	s := staticSettings(endpoint, httpClient)
 	s.UserAgent = "otelcol-aliyunkafkalag/1.2.3"
 	q := testQuery
@@ -33,16 +32,17 @@ func TestRequest(t *testing.T) {
 
 	page, err := newTestClient(t, s).DescribeMetricList(t.Context(), q)
 	require.NoError(t, err)
-	assert.Equal(t, Page{Points: []Point{{
-		Timestamp: 1_700_000_040_000, UserID: "123", InstanceID: "i", ConsumerGroup: "g", Value: 42,
-	}}}, page)
+	assert.Equal(t, []lag.Point{groupPoint}, page.Points)
+	assert.WithinDuration(t, time.Now(), page.Date, time.Minute)
 
 	r := <-requests
 	assert.Equal(t, http.MethodPost, r.Method)
 	assert.Equal(t, "DescribeMetricList", r.Header.Get("X-Acs-Action"))
 	assert.Equal(t, "2019-01-01", r.Header.Get("X-Acs-Version"))
 	assert.Equal(t, testToken, r.Header.Get("X-Acs-Security-Token"))
-	assert.Empty(t, r.Header.Get("Proxy-Authorization"))
+	assert.Equal(t, testID, r.Header.Get("X-Acs-Accesskey-Id"))
+	assert.Equal(t, "application/json", r.Header.Get("Accept"))
+	assert.Zero(t, r.ContentLength)
 	assert.True(t, strings.HasSuffix(r.UserAgent(), " otelcol-aliyunkafkalag/1.2.3"), r.UserAgent())
 	require.NoError(t, checkSignature(r, testSecret))
 	want := map[string]string{
@@ -78,31 +78,65 @@ func TestRequestForEveryInstance(t *testing.T) {
 	assert.NotContains(t, raw, "NextToken")
 }
 
+func TestRequestByName(t *testing.T) {
+	query := make(chan url.Values, 1)
+	c := staticClient(t, func(w http.ResponseWriter, r *http.Request) {
+		query <- r.URL.Query()
+		_, _ = io.WriteString(w, onePoint)
+	})
+	q := testQuery
+	q.Names = []lag.Key{{Instance: "i", Group: `g"1`}, {Instance: "j", Group: "g", Topic: "t"}}
+	_, err := c.DescribeMetricList(t.Context(), q)
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"instanceId":"i","consumerGroup":"g\"1"},{"instanceId":"j","consumerGroup":"g","topic":"t"}]`, (<-query).Get("Dimensions"))
+}
+
+func TestTopicMetric(t *testing.T) {
+	const reply = `{"Code":"200","Datapoints":[` + pointJSON + `]}`
+	for metric, topic := range map[string]string{MetricAccumulation: "", MetricTopicAccumulation: "t"} {
+		q := testQuery
+		q.MetricName = metric
+		page, err := staticClient(t, answer(http.StatusOK, nil, reply)).DescribeMetricList(t.Context(), q)
+		require.NoError(t, err)
+		require.Len(t, page.Points, 1)
+		assert.Equal(t, topic, page.Points[0].Topic)
+	}
+}
+
+func TestLargeBufferIsNotKept(t *testing.T) {
+	for size, kept := range map[int]bool{1000: true, maxKeptBytes + 1: false} {
+		var r reply
+		r.body.Write(make([]byte, size))
+		r.reset()
+		assert.Zero(t, r.body.Len())
+		assert.Equal(t, kept, r.body.Cap() > 0)
+	}
+}
+
 func TestTooManyInstances(t *testing.T) {
 	c := staticClient(t, func(http.ResponseWriter, *http.Request) { t.Error("a call was made") })
 	q := testQuery
 	q.Instances = make([]string, MaxInstances+1)
 	_, err := c.DescribeMetricList(t.Context(), q)
 	assert.Equal(t, KindInvalidRequest, KindOf(err))
-	assert.ErrorContains(t, err, "51 instances in one query, at most 50 are allowed")
+	require.ErrorContains(t, err, "51 instances or series in one query, at most 50 are allowed")
+	q.Instances, q.Names = nil, make([]lag.Key, MaxInstances+1)
+	_, err = c.DescribeMetricList(t.Context(), q)
+	assert.Equal(t, KindInvalidRequest, KindOf(err))
 }
 
 func TestConcurrentCalls(t *testing.T) {
-	const concurrency, calls = 3, 60
-	var inFlight atomic.Int32
-	endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if inFlight.Add(1) > concurrency {
-			t.Error("too many calls at a time")
+	const calls = 60
+	var nonces sync.Map
+	c := staticClient(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, seen := nonces.LoadOrStore(r.Header.Get("X-Acs-Signature-Nonce"), true); seen {
+			t.Error("a nonce was used twice")
 		}
-		defer inFlight.Add(-1)
 		if err := checkSignature(r, testSecret); err != nil {
 			t.Error(err)
 		}
 		_, _ = io.WriteString(w, strings.ReplaceAll(onePoint, "42", r.URL.Query().Get("NextToken")))
 	})
-	s := staticSettings(endpoint, httpClient)
-	s.Concurrency = concurrency
-	c := newTestClient(t, s)
 	var wg sync.WaitGroup
 	for i := range calls {
 		wg.Go(func() {
@@ -151,30 +185,6 @@ func TestClientTimeout(t *testing.T) {
 	_, err := newTestClient(t, staticSettings(endpoint, httpClient)).DescribeMetricList(t.Context(), testQuery)
 	assert.Equal(t, KindNetwork, KindOf(err))
 	assert.NotContains(t, err.Error(), "Namespace", "the URL is in the error")
-}
-
-func TestWaitingForAWorkerEndsWithTheContext(t *testing.T) {
-	arrived, release := make(chan struct{}), make(chan struct{})
-	endpoint, httpClient := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		close(arrived)
-		<-release
-		_, _ = io.WriteString(w, onePoint)
-	})
-	s := staticSettings(endpoint, httpClient)
-	s.Concurrency = 0 // taken as 1
-	c := newTestClient(t, s)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_, err := c.DescribeMetricList(t.Context(), testQuery)
-		assert.NoError(t, err)
-	})
-	<-arrived
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := c.DescribeMetricList(ctx, testQuery)
-	assert.Equal(t, KindCanceled, KindOf(err))
-	close(release)
-	wg.Wait()
 }
 
 func TestReplyThatCannotBeRead(t *testing.T) {
@@ -235,7 +245,7 @@ func TestReplyThatCannotBeRead(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := staticClient(t, tt.handler)
-			for range 3 { // every worker is used again after a failure
+			for range 3 { // its memory is used again after a failure
 				_, err := c.DescribeMetricList(t.Context(), testQuery)
 				var e *Error
 				require.ErrorAs(t, err, &e)
@@ -243,6 +253,7 @@ func TestReplyThatCannotBeRead(t *testing.T) {
 				assert.Equal(t, tt.status, e.Status)
 				assert.Equal(t, tt.message, e.Message)
 				assert.True(t, e.Retryable())
+				assert.Equal(t, tt.status == 0, e.Date.IsZero())
 			}
 		})
 	}
@@ -324,12 +335,11 @@ func TestNewClientErrors(t *testing.T) {
 		"password":            {change: func(s *Settings) { s.Endpoint = "https://user:" + testSecret + "@host" }, want: "endpoint"},
 		"no URL":              {change: func(s *Settings) { s.Endpoint = "https://user:%zz" + testSecret + "@host" }, want: "endpoint: must be"},
 		"unknown credentials": {change: func(s *Settings) { s.Credentials.Type = "password" }, want: `credentials::type password: type "password" is unknown`},
-		"no role":             {change: func(s *Settings) { s.Credentials.Type = CredentialRAMRoleARN }, want: "credentials::type ram_role_arn: the RoleArn is empty"},
-		"no OIDC token":       {change: func(s *Settings) { s.Credentials.Type = CredentialOIDCRoleARN }, want: "credentials::type oidc_role_arn: the OIDCTokenFilePath is empty"},
-		"debug dara":          {debug: "dara", want: `environment variable DEBUG has "dara"`},
-		"debug credential":    {debug: "x,credential", want: "unset it"},
-		"debug tea":           {debug: "tea", want: "unset it"},
-		"debug sdk":           {debug: "sdk", want: "unset it"},
+		"no role":             {change: func(s *Settings) { s.Credentials.Type = CredentialRAMRoleARN }, want: "credentials::type ram_role_arn: role_arn is empty: set it, or ALIBABA_CLOUD_ROLE_ARN in the environment"},
+		"no HTTP client":      {change: func(s *Settings) { s.HTTPClient = nil }, want: "an HTTP client is required"},
+		"bad STS":             {change: func(s *Settings) { s.STSEndpoint = "http://sts" }, want: "endpoint of STS: must be https://host"},
+		"bad region":          {change: func(s *Settings) { s.Region = "cn hangzhou/" }, want: "endpoint of STS: must be https://host"},
+		"debug credential":    {debug: "x,credential", want: `environment variable DEBUG has "credential", which makes the Alibaba Cloud SDK print credentials: unset it`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -347,7 +357,7 @@ func TestNewClientErrors(t *testing.T) {
 }
 
 func TestNewClientEndpoints(t *testing.T) {
-	t.Setenv("DEBUG", "1,*")
+	t.Setenv("DEBUG", "1,*,dara")
 	for _, endpoint := range []string{
 		"https://metrics.cn-hangzhou.aliyuncs.com", "https://cms-vpc.cn-hangzhou.aliyuncs.com:443/", "http://localhost:8080", "http://127.0.0.1:1", "http://[::1]:1",
 	} {

@@ -5,18 +5,16 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-func okReply(body string) *reply {
-	r := &reply{status: http.StatusOK, header: http.Header{}}
-	r.body.WriteString(body)
-	return r
-}
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
+)
 
 // asString wraps an array of points as CMS does: JSON in a JSON string.
 func asString(array string) string {
@@ -26,14 +24,14 @@ func asString(array string) string {
 
 const pointJSON = `{"timestamp":1700000040000,"userId":"123","instanceId":"i","consumerGroup":"g","topic":"t","Value":42}`
 
-var groupPoint = Point{Timestamp: 1_700_000_040_000, UserID: "123", InstanceID: "i", ConsumerGroup: "g", Value: 42}
+var groupPoint = lag.Point{Key: lag.Key{Instance: "i", Group: "g"}, Account: "123", Timestamp: 1_700_000_040_000, Value: 42}
 
 func TestDecodeReply(t *testing.T) {
-	one := []Point{groupPoint}
+	one := []lag.Point{groupPoint}
 	array := "[" + pointJSON + "]"
 	tests := map[string]struct {
 		body      string
-		points    []Point
+		points    []lag.Point
 		nextToken string
 	}{
 		"string of an array":     {body: asString(array), points: one},
@@ -57,10 +55,10 @@ func TestDecodeReply(t *testing.T) {
 		"null":                   {body: `{"Code":"200","Datapoints":null}`},
 		"no datapoints":          {body: `{"Code":"200"}`},
 	}
-	var d decoder // shared, as a worker's is
+	d := newDecoder(&names{}) // shared, as those of a client are
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, failure := d.decode(okReply(tt.body), false)
+			page, failure := d.decode([]byte(tt.body), false)
 			require.Nil(t, failure)
 			assert.ElementsMatch(t, tt.points, page.Points)
 			assert.Zero(t, page.Malformed)
@@ -86,10 +84,10 @@ func TestDecodeMalformedReply(t *testing.T) {
 		"far too deep":        strings.Repeat("[", 1000),
 		"far too many values": `{"Code":"200","Datapoints":[` + strings.Repeat("0,", maxValues) + `0]}`,
 	}
-	var d decoder
+	d := newDecoder(&names{})
 	for name, body := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, failure := d.decode(okReply(body), false)
+			_, failure := d.decode([]byte(body), false)
 			require.NotNil(t, failure)
 			assert.Equal(t, KindMalformedReply, failure.Kind)
 			assert.Equal(t, http.StatusOK, failure.Status)
@@ -130,10 +128,10 @@ func TestDecodePoint(t *testing.T) {
 		"user as a number":               {point: strings.Replace(at("1700000040000"), `"123"`, `123`, 1), want: 42},
 		"dimensions nobody knows, ahead": {point: `{"zone":{"a":[1]},` + at("1700000040000")[1:], want: 42},
 	}
-	var d decoder
+	d := newDecoder(&names{})
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, failure := d.decode(okReply(asString("["+tt.point+"]")), false)
+			page, failure := d.decode([]byte(asString("["+tt.point+"]")), false)
 			require.Nil(t, failure)
 			require.Len(t, page.Points, 1)
 			got := page.Points[0]
@@ -178,10 +176,10 @@ func TestDecodeMalformedPoint(t *testing.T) {
 		"no number":                {point: replaced(`42`, `1-2`)},
 		"no topic":                 {point: without(`"topic":"t",`), perTopic: true},
 	}
-	var d decoder
+	d := newDecoder(&names{})
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			page, failure := d.decode(okReply(asString("["+pointJSON+","+tt.point+","+pointJSON+"]")), tt.perTopic)
+			page, failure := d.decode([]byte(asString("["+pointJSON+","+tt.point+","+pointJSON+"]")), tt.perTopic)
 			require.Nil(t, failure)
 			assert.Equal(t, 1, page.Malformed)
 			assert.Len(t, page.Points, 2)
@@ -190,41 +188,58 @@ func TestDecodeMalformedPoint(t *testing.T) {
 }
 
 func TestDecodeTopic(t *testing.T) {
-	var d decoder
-	page, failure := d.decode(okReply(asString("["+pointJSON+"]")), true)
+	d := newDecoder(&names{})
+	page, failure := d.decode([]byte(asString("["+pointJSON+"]")), true)
 	require.Nil(t, failure)
 	want := groupPoint
 	want.Topic = "t"
-	assert.Equal(t, []Point{want}, page.Points)
+	assert.Equal(t, []lag.Point{want}, page.Points)
 }
 
 func TestDecodedNames(t *testing.T) {
 	point := func(group string) string { return strings.Replace(pointJSON, `"g"`, `"`+group+`"`, 1) }
-	var d decoder
-	page, failure := d.decode(okReply(`{"Code":"200","Datapoints":[`+point("消费组")+","+point("bad\xffbyte")+","+point(`a\"b`)+`]}`), false)
+	d := newDecoder(&names{})
+	page, failure := d.decode([]byte(`{"Code":"200","Datapoints":[`+point("消费组")+","+point("bad\xffbyte")+","+point(`a\"b`)+`]}`), false)
 	require.Nil(t, failure)
 	groups := []string{}
 	for _, p := range page.Points {
-		groups = append(groups, p.ConsumerGroup)
+		groups = append(groups, p.Group)
 	}
 	assert.Equal(t, []string{"消费组", "bad\uFFFDbyte", `a"b`}, groups)
 
 	// The page keeps its strings when the decoder goes on to another one.
-	_, failure = d.decode(okReply(asString("["+strings.Repeat(point("zzzzzzzz")+",", 10)+point("z")+"]")), false)
+	_, failure = d.decode([]byte(asString("["+strings.Repeat(point("zzzzzzzz")+",", 10)+point("z")+"]")), false)
 	require.Nil(t, failure)
-	assert.Equal(t, "消费组", page.Points[0].ConsumerGroup)
+	assert.Equal(t, "消费组", page.Points[0].Group)
 }
 
 func TestDecodeAfterALargeReply(t *testing.T) {
-	var d decoder
+	d := newDecoder(&names{})
 	for range 2 {
-		page, failure := d.decode(okReply(`{"Code":"200","Message":"`+strings.Repeat("x", maxKeptBytes)+`","Datapoints":[`+pointJSON+`]}`), false)
+		page, failure := d.decode([]byte(`{"Code":"200","Message":"`+strings.Repeat("x", maxKeptBytes)+`","Datapoints":[`+pointJSON+`]}`), false)
 		require.Nil(t, failure)
-		assert.Equal(t, []Point{groupPoint}, page.Points)
-		_, failure = d.decode(okReply(asString("["+pointJSON+"]")), false)
+		assert.Zero(t, d.reply, "the memory is kept")
+		assert.Equal(t, []lag.Point{groupPoint}, page.Points)
+		_, failure = d.decode([]byte(asString("["+pointJSON+"]")), false)
 		require.Nil(t, failure)
-		assert.Equal(t, []Point{groupPoint}, page.Points, "the page lives longer than the parser")
+		assert.Equal(t, []lag.Point{groupPoint}, page.Points, "the page lives longer than the parser")
 	}
+}
+
+func TestConcurrentDecoders(t *testing.T) {
+	var n names
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			d := newDecoder(&n)
+			for i := range 100 {
+				page, failure := d.decode([]byte(asString("["+point(strconv.Itoa(i), "1")+"]")), false)
+				assert.Nil(t, failure)
+				assert.Equal(t, strconv.Itoa(i), page.Points[0].Group)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzDecode(f *testing.F) {
@@ -237,40 +252,40 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed), false)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, perTopic bool) {
-		var d decoder
-		page, failure := d.decode(okReply(string(body)), perTopic)
+		d := newDecoder(&names{})
+		page, failure := d.decode([]byte(string(body)), perTopic)
 		for _, p := range page.Points {
-			if p.Timestamp <= 0 || p.Timestamp > maxTimestamp || p.InstanceID == "" || p.ConsumerGroup == "" || perTopic == (p.Topic == "") {
+			if p.Timestamp <= 0 || p.Timestamp > maxTimestamp || p.Instance == "" || p.Group == "" || perTopic == (p.Topic == "") {
 				t.Fatalf("bad point %+v", p)
 			}
 		}
 		if failure != nil && (len(page.Points) > 0 || failure.Kind == "") {
 			t.Fatalf("failure %v with page %+v", failure, page)
 		}
-		if _, failure = d.decode(&reply{status: http.StatusBadRequest, header: http.Header{}, body: okReply(string(body)).body}, perTopic); failure == nil {
-			t.Fatal("an error reply decodes")
+		if failure = serviceError(http.StatusBadRequest, body); failure.Kind == "" {
+			t.Fatal("an error without a kind")
 		}
 	})
 }
 
 func BenchmarkDecode(b *testing.B) {
 	const points = 10_000
-	pages := make([]*reply, 0, points/PageLength+1)
+	var pages [][]byte
 	size := 0
 	for first := 0; first < points; first += PageLength {
 		var list []string
 		for i := first; i < min(first+PageLength, points); i++ {
 			list = append(list, fmt.Sprintf(`{"timestamp":1700000040000,"userId":"1234567890123456","instanceId":"alikafka_post-cn-abcdefg","consumerGroup":"group-%05d","Value":%d}`, i, i*37))
 		}
-		pages = append(pages, okReply(asString("["+strings.Join(list, ",")+"]")))
-		size += pages[len(pages)-1].body.Len()
+		pages = append(pages, []byte(asString("["+strings.Join(list, ",")+"]")))
+		size += len(pages[len(pages)-1])
 	}
-	var d decoder
+	d := newDecoder(&names{})
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, r := range pages {
-			if _, failure := d.decode(r, false); failure != nil {
+		for _, page := range pages {
+			if _, failure := d.decode(page, false); failure != nil {
 				b.Fatal(failure)
 			}
 		}

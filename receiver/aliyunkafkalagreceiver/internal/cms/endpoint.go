@@ -5,19 +5,17 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// endpoint is where CMS is served.
+// endpoint is where an API is served.
 type endpoint struct {
 	scheme string // https, or http for a loopback host
 	host   string // host[:port]
 }
 
-// CheckEndpoint tells what is wrong with the URL of an endpoint.
+// CheckEndpoint returns what is wrong with the URL of an endpoint, or nil.
 func CheckEndpoint(raw string) error {
 	_, err := parseEndpoint(raw)
 	return err
@@ -47,15 +45,4 @@ func validPort(port string) bool {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// refuseDebugOutput guards against the SDK printing request headers, security tokens among them, to standard output.
-// The SDK reads the variable when the process starts, so it cannot be switched off here.
-func refuseDebugOutput() error {
-	for _, flag := range strings.Split(os.Getenv("DEBUG"), ",") {
-		if slices.Contains([]string{"dara", "tea", "credential", "sdk"}, flag) {
-			return fmt.Errorf("environment variable DEBUG has %q, which makes the Alibaba Cloud SDK print credentials: unset it", flag)
-		}
-	}
-	return nil
 }

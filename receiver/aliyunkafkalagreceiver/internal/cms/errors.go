@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Kind says what went wrong with a call. It is short and stable, fit for a metric attribute.
+// Kind is what went wrong with a call. It is short and stable, fit for a metric attribute.
 type Kind string
 
 // The kinds of errors.
@@ -51,6 +51,7 @@ type Error struct {
 	Message    string        // one line, at most 200 characters
 	RequestID  string        // what Alibaba Cloud support asks for
 	RetryAfter time.Duration // how long the service asks to wait; 0 when it does not say
+	Date       time.Time     // the server's clock, from the reply's Date header; zero when there is none
 	Renewed    bool          // the credentials that were refused are dropped: a call made at once uses new ones
 	Err        error         // context.Canceled or context.DeadlineExceeded when the context or a timeout ended the call
 }
@@ -94,7 +95,7 @@ func (e *Error) Retryable() bool {
 	}
 }
 
-// KindOf returns the kind of an error of this package, and nothing for others.
+// KindOf returns the kind of an error of this package, and "" for others.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -102,11 +103,8 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// transportError makes the error of a call that brought no reply.
+// transportError returns the error of a call that brought no reply.
 func transportError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
 	e := &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -117,7 +115,7 @@ func transportError(err error) *Error {
 	return e
 }
 
-// withoutURL strips what net/http adds to errors: the URL with its query.
+// withoutURL removes what net/http adds to errors: the URL with its query.
 func withoutURL(err error) error {
 	for {
 		e, ok := errors.AsType[*url.Error](err)

@@ -28,8 +28,8 @@ const (
 var testQuery = Query{
 	MetricName: MetricAccumulation,
 	Period:     time.Minute,
-	Start:      time.UnixMilli(1_700_000_000_000),
-	End:        time.UnixMilli(1_700_000_300_000),
+	Start:      1_700_000_000_000,
+	End:        1_700_000_300_000,
 	Instances:  []string{"alikafka_post-cn-abc", "alikafka_post-cn-def"},
 }
 
@@ -49,9 +49,8 @@ func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
 
 func staticSettings(endpoint string, client *http.Client) Settings {
 	return Settings{
-		Endpoint:    endpoint,
-		HTTPClient:  client,
-		Concurrency: 2,
+		Endpoint:   endpoint,
+		HTTPClient: client,
 		Credentials: CredentialSettings{
 			Type: CredentialSTS, AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken,
 		},

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-
-	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
 const (
@@ -19,17 +17,17 @@ const (
 // request, so the known secrets are not enough. A request ID has 36 characters.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9+/=_%-]{40,}|\S*@\S*`)
 
-// redact makes the text of the service fit to be shown: one line, short, without the credentials of the call.
-func (e *Error) redact(cred *providers.Credentials) *Error {
-	secrets := secretReplacer(cred.AccessKeySecret, cred.SecurityToken, cred.AccessKeyId)
-	e.Message = cleanMessage(secrets.Replace(e.Message))
-	e.Code = cleanName(secrets.Replace(e.Code))
-	e.RequestID = cleanName(secrets.Replace(e.RequestID))
+// redact makes the text of the service fit to be shown: one line, short, without the secrets of the call. It returns e.
+func (e *Error) redact(secrets ...string) *Error {
+	replacer := secretReplacer(secrets)
+	e.Message = cleanMessage(replacer.Replace(e.Message))
+	e.Code = cleanName(replacer.Replace(e.Code))
+	e.RequestID = cleanName(replacer.Replace(e.RequestID))
 	return e
 }
 
 // secretReplacer replaces the secrets as they are and as the canonical request of a signature writes them.
-func secretReplacer(secrets ...string) *strings.Replacer {
+func secretReplacer(secrets []string) *strings.Replacer {
 	var pairs []string
 	for _, s := range secrets {
 		if s != "" {

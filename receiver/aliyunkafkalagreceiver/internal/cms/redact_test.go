@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,8 +31,8 @@ func TestNoSecretFromTheService(t *testing.T) {
 		"secret":               "you sent " + testSecret,
 		"token":                "you sent " + testToken + " and " + testID,
 		"canonical request":    "Specified signature is not matched with our calculation. server string to sign is:POST\n/\n\nx-acs-security-token:" + testToken + "\n",
-		"escaped":              "string to sign is:POST&%2F&SecurityToken=" + escaped,
-		"escaped twice":        "string to sign is:POST&%2F&SecurityToken%3D" + url.QueryEscape(escaped),
+		"escaped":              "string to sign has " + escaped,
+		"escaped twice":        "string to sign has " + url.QueryEscape(escaped),
 		"beyond the cut":       strings.Repeat("x ", 95) + testToken,
 		"part of a long token": "token " + strings.Repeat("sentinel", 20),
 		"proxy password":       "cannot reach http://user:sentinel@proxy:3128",
@@ -68,7 +69,7 @@ type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
-func TestNoSecretFromProviders(t *testing.T) {
+func TestNoSecretFromThoseWhoIssueCredentials(t *testing.T) {
 	key := CredentialSettings{AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken, RoleARN: "acs:ram::1:role/r"}
 	oidc := CredentialSettings{RoleARN: "acs:ram::1:role/r", OIDCProviderARN: "acs:ram::1:oidc-provider/p", OIDCTokenFile: tokenFile(t)}
 	settings := map[CredentialType]CredentialSettings{
@@ -84,7 +85,10 @@ func TestNoSecretFromProviders(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = fmt.Fprintf(w, `{"Code":"AuthenticationFail.Denied","Message":%q}`, fmt.Sprint(r.Form, r.URL, r.Header))
 		},
-		"secret in the code": answer(http.StatusForbidden, nil, fmt.Sprintf(`{"Code":%q}`, testID)),
+		"secret in the code": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, `{"Code":%q}`, cmp.Or(r.FormValue("OIDCToken"), testID))
+		},
 		"text":               answer(http.StatusInternalServerError, nil, "sentinel"),
 		"no JSON":            answer(http.StatusOK, nil, "sentinel"),
 		"no expiration":      answer(http.StatusOK, nil, incomplete),
@@ -100,11 +104,11 @@ func TestNoSecretFromProviders(t *testing.T) {
 	for typ, s := range settings {
 		for name, a := range answers {
 			t.Run(string(typ)+" "+name, func(t *testing.T) {
-				newCloud(t).answer = a
+				c := newCloud(t)
+				c.answer = a
 				s.Type = typ
-				source, err := newCredentialSource(s)
-				require.NoError(t, err)
-				_, err = source.get(t.Context())
+				cache, _ := c.cache(t, s)
+				_, err := cache.get(t.Context())
 				require.Error(t, err)
 				assert.NotEmpty(t, KindOf(err))
 				require.ErrorContains(t, err, "no credentials of type "+string(typ))
@@ -114,8 +118,9 @@ func TestNoSecretFromProviders(t *testing.T) {
 	}
 }
 
-func TestProviderErrors(t *testing.T) {
+func TestCredentialErrors(t *testing.T) {
 	oidc := CredentialSettings{Type: CredentialOIDCRoleARN, RoleARN: "r", OIDCProviderARN: "p", OIDCTokenFile: tokenFile(t)}
+	role := CredentialSettings{Type: CredentialRAMRoleARN, RoleARN: "r", AccessKeyID: testID, AccessKeySecret: testSecret}
 	noToken := oidc
 	noToken.OIDCTokenFile = "/nonexistent/token"
 	ecs := CredentialSettings{Type: CredentialECSRAMRole}
@@ -123,28 +128,44 @@ func TestProviderErrors(t *testing.T) {
 	closed := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	tests := map[string]struct {
 		settings CredentialSettings
+		env      func(*testing.T)
 		answer   http.HandlerFunc
 		kind     Kind
 		want     []string
 	}{
-		"code":          {settings: oidc, answer: answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired"}`), kind: KindBadCredentials, want: []string{"AuthenticationFail.OIDCToken.Expired", "the service that issues them refused", KindBadCredentials.Remedy()}},
-		"may not":       {settings: oidc, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission"}},
+		"code":          {settings: oidc, answer: answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired","Message":"it is old","RequestId":"R"}`), kind: KindBadCredentials, want: []string{"no credentials of type oidc_role_arn: STS at sts.cn-hangzhou.aliyuncs.com: it is old", "AuthenticationFail.OIDCToken.Expired (HTTP 400, request R)", KindBadCredentials.Remedy()}},
+		"may not":       {settings: oidc, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "STS at sts.cn-hangzhou.aliyuncs.com;"}},
+		"no role":       {settings: oidc, answer: answer(404, nil, `{"Code":"EntityNotExist.Role"}`), kind: KindBadCredentials},
+		"quota":         {settings: oidc, answer: answer(400, nil, `{"Code":"LimitExceeded"}`), kind: KindBadCredentials},
+		"bad key":       {settings: role, answer: answer(404, nil, `{"Code":"InvalidAccessKeyId.NotFound"}`), kind: KindBadCredentials, want: []string{"InvalidAccessKeyId.NotFound"}},
+		"old session":   {settings: role, answer: answer(400, nil, `{"Code":"InvalidSecurityToken.Expired"}`), kind: KindExpiredToken},
 		"clock":         {settings: oidc, answer: answer(400, nil, `{"Code":"InvalidTimeStamp.Expired"}`), kind: KindClockSkew},
 		"throttled":     {settings: oidc, answer: answer(400, nil, `{"Code":"Throttling.User"}`), kind: KindThrottled},
 		"server":        {settings: oidc, answer: answer(500, nil, `{"Code":"InternalError"}`), kind: KindServer},
-		"no JSON":       {settings: oidc, answer: answer(502, nil, `<html>`), kind: KindBadCredentials, want: []string{"gave no usable answer"}},
+		"HTML":          {settings: oidc, answer: answer(502, nil, `<html>`), kind: KindServer, want: []string{"HTTP 502", "STS at sts.cn-hangzhou.aliyuncs.com"}},
+		"no JSON":       {settings: oidc, answer: answer(200, nil, `<html>`), kind: KindMalformedReply, want: []string{"the reply has no session"}},
+		"no session":    {settings: oidc, answer: answer(200, nil, `{"Credentials":null}`), kind: KindMalformedReply},
+		"no token":      {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","Expiration":"2099-01-01T00:00:00Z"}}`), kind: KindMalformedReply},
+		"no end":        {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}}`), kind: KindMalformedReply},
+		"redirect":      {settings: role, answer: answer(302, http.Header{"Location": {"https://elsewhere/"}}, ""), kind: KindMalformedReply, want: []string{"HTTP 302"}},
 		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"open /nonexistent/token: no such file"}},
-		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"EOF"}},
+		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", KindNetwork.Remedy()}},
+		"default STS":   {settings: CredentialSettings{Type: CredentialDefault}, env: setOIDC, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF"}},
+		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "the service that issues them refused"}},
+		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"gave no usable answer"}},
 		"URI network":   {settings: uri, answer: closed, kind: KindNetwork, want: []string{"EOF"}},
-		"no role":       {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"HTTP status 404"}},
+		"no ECS role":   {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"HTTP status 404"}},
 		"default":       {settings: CredentialSettings{Type: CredentialDefault}, answer: closed, kind: KindBadCredentials, want: []string{"the environment, OIDC,"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			newCloud(t).answer = tt.answer
-			source, err := newCredentialSource(tt.settings)
-			require.NoError(t, err)
-			_, err = source.get(t.Context())
+			c := newCloud(t)
+			if tt.env != nil {
+				tt.env(t)
+			}
+			c.answer = tt.answer
+			cache, _ := c.cache(t, tt.settings)
+			_, err := cache.get(t.Context())
 			assert.Equal(t, tt.kind, KindOf(err), err)
 			for _, want := range tt.want {
 				assert.ErrorContains(t, err, want)
@@ -154,10 +175,9 @@ func TestProviderErrors(t *testing.T) {
 }
 
 func TestFlattenedNetworkErrors(t *testing.T) {
-	s := CredentialSettings{Type: CredentialECSRAMRole}
-	e := s.error(errors.New(`refresh Ecs sts token err: Get "http://100.100.100.200/latest/x": dial tcp 100.100.100.200:80: i/o timeout`))
+	e := sdkError(errors.New(`refresh Ecs sts token err: Get "http://100.100.100.200/latest/x": dial tcp 100.100.100.200:80: i/o timeout`))
 	assert.Equal(t, KindNetwork, e.Kind)
-	assert.Equal(t, "no credentials of type ecs_ram_role: i/o timeout", e.Message)
+	assert.Equal(t, "i/o timeout", e.Message)
 }
 
 func TestCleanMessage(t *testing.T) {

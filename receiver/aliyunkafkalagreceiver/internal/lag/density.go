@@ -49,7 +49,7 @@ func (s *stream) learn(r *Request, complete bool) {
 // expected is the newest timestamp that there may be by now. A new one comes once a period.
 func (s *stream) expected() int64 {
 	if s.newest == 0 {
-		return s.now
+		return s.now - s.quiet
 	}
 	periods := (max(0, s.now-s.newestAt) + s.period()/4) / s.period()
 	return min(s.now, s.newest+periods*s.period())
@@ -58,11 +58,19 @@ func (s *stream) expected() int64 {
 // perPage is how many points a page is planned to have.
 func (s *stream) perPage() float64 { return fullPage * float64(s.settings.PageLength) }
 
-// pagesIn estimates how many pages the window (start, end] has.
-func (s *stream) pagesIn(start, end int64) int {
-	span := max(0, min(end, s.expected())-start)
+// pagesIn estimates how many pages the window (start, end] has, with some room for more points than expected.
+func (s *stream) pagesIn(start, end int64) int { return s.pagesAt(fullPage, start, end) }
+
+// pagesAt estimates how many pages the window (start, end] has if they are filled to full.
+func (s *stream) pagesAt(full float64, start, end int64) int {
+	// On average, each series has come as far as time has gone on.
+	published := s.now - s.quiet
+	if s.newest > 0 {
+		published = min(s.now, s.newest-s.spread+max(0, s.now-s.newestAt))
+	}
+	span := max(0, min(end, published)-start)
 	points := float64(span) / float64(s.period()) * s.perPeriod
-	return max(1, int(math.Ceil(points/s.perPage()-1e-9)))
+	return max(1, int(math.Ceil(points/(full*float64(s.settings.PageLength))-1e-9)))
 }
 
 // spanOf returns the span of so many pages, at least one period.
@@ -70,5 +78,5 @@ func (s *stream) spanOf(pages float64) int64 {
 	if s.perPeriod == 0 {
 		return math.MaxInt64
 	}
-	return max(1, int64(pages*s.perPage()/s.perPeriod)) * s.period()
+	return max(1, int64(math.Floor(pages)*s.perPage()/s.perPeriod)) * s.period()
 }

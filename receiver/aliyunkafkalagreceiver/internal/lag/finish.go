@@ -36,8 +36,12 @@ func (s *stream) finish(result *Result) {
 	if s.present {
 		s.deliver(result)
 	}
+	s.pace = s.pace * 4 / 5 // a stream must not wait for ever for the time that a slow page took
+	if s.pages > 0 {
+		s.pace = s.slowest
+	}
 	if s.starting && !(s.present && (s.newest > 0 || s.from <= s.target)) {
-		s.started = 0
+		s.started, s.quiet = 0, s.now-s.from
 	}
 	for _, sr := range s.list {
 		if sr.stream == s && !sr.begun && !sr.held {
@@ -146,7 +150,7 @@ func (s *stream) giveUp(sr *Series, covered bool, gap *GivenUp) {
 	if covered {
 		end = s.earliest()
 	}
-	if sr.watermark < end-s.period() {
+	if sr.watermark <= end-s.period() {
 		gap.Start, gap.End = min(gap.Start, sr.watermark), max(gap.End, end)
 		gap.Points += (end - sr.watermark) / s.period()
 	}

@@ -26,14 +26,22 @@ func (s *stream) nextNames(b budget) *Request {
 			for _, sr := range c.series {
 				sr.asked = true
 				r.Names = append(r.Names, sr.Key)
-				// With the last known point: a reply without it shows that CloudMonitor did not understand the name.
-				r.Start = min(r.Start, sr.watermark-1)
+				r.Start = min(r.Start, s.proof(sr))
 			}
 			r.Start = max(r.Start, s.now-maxQuerySpan+1)
 			return r
 		}
 	}
 	return nil
+}
+
+// proof is where to begin to read a series by name: before its last known point, so that a reply without it shows that
+// CloudMonitor did not understand the name.
+func (s *stream) proof(sr *Series) int64 {
+	if sr.begun {
+		return sr.watermark - 1
+	}
+	return s.beginning(sr)
 }
 
 // planNames decides which series behind the window to ask for by name: those that points were read of, those about to

@@ -88,7 +88,11 @@ func (sc *Scrape) pick() *Request {
 }
 
 func (sc *Scrape) budget(s *stream) budget {
-	return budget{pages: float64(max(0, sc.left())) / float64(max(1, s.pace)), first: !sc.asked}
+	pace := s.pace
+	if s.pages > 0 {
+		pace = s.slowest
+	}
+	return budget{pages: float64(max(0, sc.left())) / float64(max(1, pace)), first: !sc.asked}
 }
 
 // nextRequest returns what the stream asks for next, nil when there is nothing or no time.
@@ -114,7 +118,7 @@ func (s *stream) nextRequest(b budget) *Request {
 // page. Page returns whether to ask for the next page; if not, the request is done.
 func (sc *Scrape) Page(r *Request, points []Point, took time.Duration, last bool) bool {
 	s := r.stream
-	s.pace = max(s.pace, took)
+	s.slowest = max(s.slowest, took)
 	s.pages++
 	r.pages++
 	if r.kind == searchRequest {
@@ -209,7 +213,7 @@ func (sc *Scrape) Finish() Result {
 		if s.bad != nil {
 			t.retried(s)
 		}
-		t.setAside(s)
+		t.streams = append(t.streams, s.aside...)
 	}
 	for _, s := range t.streams {
 		result.Live += len(s.series)

@@ -54,9 +54,8 @@ func (s *stream) searched(r *Request, err error, single bool) {
 	switch {
 	case err == nil:
 		f.failures, f.good = 0, true
-	case !single:
-		s.search, s.broken, s.err = search{}, true, err
-		return
+	case !single: // the rest of the search has to wait
+		f.open, s.broken, s.err = nil, true, err
 	default:
 		f.failures++
 		if len(r.Instances) == 1 {
@@ -66,31 +65,36 @@ func (s *stream) searched(r *Request, err error, single bool) {
 		}
 	}
 	switch {
-	case f.failures >= searchLimit, len(f.open) == 0 && !f.good:
+	case f.failures >= searchLimit, len(f.open) == 0 && !f.good && !s.broken:
 		s.search, s.broken, s.notOne = search{}, true, true
-	case len(f.open) == 0: // the others are read in this scrape
-		s.err = nil
-		s.instances = slices.DeleteFunc(slices.Clone(s.instances), func(id string) bool {
-			return slices.ContainsFunc(f.bad, func(b BadInstance) bool { return b.Instance == id })
-		})
+	case len(f.open) == 0 && f.good: // the others are read in this scrape
+		if !s.broken {
+			s.err = nil
+		}
+		for _, b := range f.bad {
+			s.aside = append(s.aside, s.setAside(b))
+		}
 	}
 }
 
-// setAside gives the bad instances that a search found streams of their own.
-func (t *Tracker) setAside(s *stream) {
-	for _, b := range s.search.bad {
-		alone := newStream(s.settings, s.metric, []string{b.Instance})
-		alone.started, alone.endedTo = s.started, s.endedTo
-		alone.bad, alone.retryAt = b.Err, s.now+badRetry.Milliseconds()
-		for _, sr := range s.list {
-			if sr.stream == s && sr.Instance == b.Instance {
-				delete(s.series, sr.Key)
-				s.forgotten++
-				alone.adopt(sr)
-			}
-		}
-		t.streams = append(t.streams, alone)
+// setAside moves a bad instance to a stream of its own, which it returns.
+func (s *stream) setAside(b BadInstance) *stream {
+	alone := newStream(s.settings, s.metric, []string{b.Instance})
+	alone.endedTo = s.endedTo
+	if !s.starting {
+		alone.started = s.started
 	}
+	alone.bad, alone.retryAt = b.Err, s.now+badRetry.Milliseconds()
+	s.instances = slices.DeleteFunc(slices.Clone(s.instances), func(id string) bool { return id == b.Instance })
+	for _, sr := range s.list {
+		if sr.Instance == b.Instance {
+			delete(s.series, sr.Key)
+			s.forgotten++
+			alone.adopt(sr)
+		}
+	}
+	s.compact()
+	return alone
 }
 
 // retried takes the outcome of asking for a bad instance again. One that can be read joins a batch with room.

@@ -26,13 +26,15 @@ type stream struct {
 	started int64
 	// newest is the newest timestamp read, whatever the series, and newestAt the time of that scrape.
 	newest, newestAt int64
+	// quiet is how long before the present there were no points, as long as none was read at all.
+	quiet int64
 	// perPeriod estimates how many points there are at each timestamp.
 	perPeriod float64
 	// probeCredit is how many pages may be spent on looking for newcomers.
 	probeCredit float64
 	// endedTo is the newest watermark of the series that have ended. Unknown series do not begin before it.
 	endedTo int64
-	// pace is how long the slowest page of late took.
+	// pace is how long the slowest page of the last scrape took that read any.
 	pace time.Duration
 	// lastScrape is the number of the last scrape that read the stream, and failing reports whether that failed.
 	lastScrape uint64
@@ -49,23 +51,26 @@ type stream struct {
 // pass is what a scrape knows of a stream.
 type pass struct {
 	now      int64
-	starting bool  // no scrape has read the present yet
-	target   int64 // where the window starts
-	from     int64 // once present: everything in (from, now] was read
-	present  bool  // the newest part of the window was read
-	short    bool  // there was no time for the rest of the window
-	broken   bool  // the rest of the window could not be read
-	span     int64 // how much of the window the next part has; 0 goes by the density
-	pages    int   // pages read
-	failures int   // failed parts
-	err      error // the last failure
+	starting bool          // no scrape has read the present yet
+	target   int64         // where the window starts
+	spread   int64         // how far the series lie behind the newest point on average: they are not published all at once
+	from     int64         // once present: everything in (from, now] was read
+	present  bool          // the newest part of the window was read
+	short    bool          // there was no time for the rest of the window
+	broken   bool          // the rest of the window could not be read
+	span     int64         // how much of the window the next part has; 0 goes by the density
+	pages    int           // pages read
+	slowest  time.Duration // of them
+	failures int           // failed parts
+	err      error         // the last failure
 
 	probed   bool
 	planned  bool // the calls by name were planned
 	extended bool // the window was extended to fill gaps
 	calls    []call
 	search   search
-	busy     bool // a request is under way
+	aside    []*stream // bad instances that a search found
+	busy     bool      // a request is under way
 
 	points    []point
 	last      *Series // the series of the last point
@@ -127,7 +132,6 @@ func (s *stream) begin(now int64) {
 	if s.starting {
 		s.started = now
 	}
-	s.pace = s.pace * 4 / 5
 	s.target = s.windowStart()
 }
 

@@ -67,11 +67,10 @@ func (t *Tracker) Restore(marks []Watermark, now time.Time) {
 }
 
 func (s *stream) restore(m Watermark, now int64) {
-	if s.series[m.Key] != nil || m.Timestamp > now+s.period() || !s.settings.Wanted(m.Key.Group) {
+	if s.series[m.Key] != nil || m.Timestamp <= 0 || m.Timestamp > now+s.period() || !s.settings.Wanted(m.Key.Group) {
 		return
 	}
-	oldest := now - max(s.settings.StaleAfter, s.settings.MaxBackfill).Milliseconds()
-	sr := s.add(m.Key, max(m.Timestamp, oldest))
+	sr := s.add(m.Key, m.Timestamp)
 	sr.Account, sr.begun, sr.delivered = m.Account, true, true
 	s.started = restored
 	s.newest = max(s.newest, sr.watermark)

@@ -36,8 +36,10 @@ func (s *stream) windowStart() int64 {
 		if d < len(due) {
 			behind -= due[d]
 		}
-		if calls := s.pagesIn(at, s.now) + s.callsFor(behind); d >= forced && calls <= fewest {
-			fewest, start = calls, at
+		calls := s.pagesIn(at, s.now) + s.callsFor(behind)
+		// Where it is only just one page, one period more would be another.
+		if exact := s.pagesAt(1, at, s.now) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
+			fewest, start = min(exact, fewest), at
 		}
 		if at == lowest {
 			return min(start, s.now-1)
@@ -49,7 +51,9 @@ func (s *stream) windowStart() int64 {
 // width. Those that cannot be asked for by name force the window to reach them, to the distance forced.
 func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
 	due = make([]int, 1, 16)
+	behind := int64(0)
 	for _, sr := range s.list {
+		behind += min(max(0, newest-sr.watermark), 2*s.period())
 		if !s.due(sr) {
 			continue
 		}
@@ -63,6 +67,7 @@ func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
 			forced = max(forced, d)
 		}
 	}
+	s.spread = behind / int64(max(1, len(s.list)))
 	return due, forced
 }
 
@@ -123,7 +128,7 @@ func (s *stream) plan(b budget) (start int64, pages int) {
 	switch {
 	case span > 0:
 	case s.newest == 0:
-		span = 2 * s.period() // the last period has no points yet
+		span = max(2*s.period(), s.quiet) // the last period has no points yet
 	default:
 		span = s.spanOf(partPages)
 	}

@@ -35,7 +35,10 @@ type TelemetryBuilder struct {
 	ReceiverAliyunkafkalagNewestPointAge     metric.Float64ObservableGauge
 	ReceiverAliyunkafkalagPointsDropped      metric.Int64Counter
 	ReceiverAliyunkafkalagPointsEmitted      metric.Int64Counter
+	ReceiverAliyunkafkalagPointsGivenUp      metric.Int64Counter
 	ReceiverAliyunkafkalagPointsReceived     metric.Int64Counter
+	ReceiverAliyunkafkalagScrapeDuration     metric.Float64Histogram
+	ReceiverAliyunkafkalagScrapes            metric.Int64Counter
 	ReceiverAliyunkafkalagSeriesTracked      metric.Int64ObservableGauge
 }
 
@@ -154,7 +157,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagLastSuccess, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_aliyunkafkalag_last_success",
-		metric.WithDescription("Unix time of the last scrape in which every batch was read. Absent until there was one. [Alpha]"),
+		metric.WithDescription("Unix time of the last scrape that read every batch. Absent until there was one. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)
@@ -166,13 +169,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagPointsDropped, err = builder.meter.Int64Counter(
 		"otelcol_receiver_aliyunkafkalag_points_dropped",
-		metric.WithDescription("Points that CloudMonitor sent and the receiver did not emit, by reason. [Alpha]"),
+		metric.WithDescription("Points that CloudMonitor sent and the receiver never delivered, by reason. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagPointsEmitted, err = builder.meter.Int64Counter(
 		"otelcol_receiver_aliyunkafkalag_points_emitted",
-		metric.WithDescription("Points the next consumer accepted, end-of-series markers included. [Alpha]"),
+		metric.WithDescription("Points the next consumer accepted, stale markers included. [Alpha]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverAliyunkafkalagPointsGivenUp, err = builder.meter.Int64Counter(
+		"otelcol_receiver_aliyunkafkalag_points_given_up",
+		metric.WithDescription("Points that were not read because the scrape had no time left for them, estimated. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
@@ -180,6 +189,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_receiver_aliyunkafkalag_points_received",
 		metric.WithDescription("Points that CloudMonitor sent, whatever became of them. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverAliyunkafkalagScrapeDuration, err = builder.meter.Float64Histogram(
+		"otelcol_receiver_aliyunkafkalag_scrape_duration",
+		metric.WithDescription("Duration of scrapes, from the first call to the last answer of the next consumer. [Alpha]"),
+		metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries([]float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverAliyunkafkalagScrapes, err = builder.meter.Int64Counter(
+		"otelcol_receiver_aliyunkafkalag_scrapes",
+		metric.WithDescription("Scrapes by outcome. [Alpha]"),
+		metric.WithUnit("{scrape}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagSeriesTracked, err = builder.meter.Int64ObservableGauge(

@@ -71,7 +71,7 @@ func AssertEqualReceiverAliyunkafkalagAPIThrottles(t *testing.T, tt *componentte
 func AssertEqualReceiverAliyunkafkalagLastSuccess(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_last_success",
-		Description: "Unix time of the last scrape in which every batch was read. Absent until there was one. [Alpha]",
+		Description: "Unix time of the last scrape that read every batch. Absent until there was one. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -99,7 +99,7 @@ func AssertEqualReceiverAliyunkafkalagNewestPointAge(t *testing.T, tt *component
 func AssertEqualReceiverAliyunkafkalagPointsDropped(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_points_dropped",
-		Description: "Points that CloudMonitor sent and the receiver did not emit, by reason. [Alpha]",
+		Description: "Points that CloudMonitor sent and the receiver never delivered, by reason. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -115,7 +115,7 @@ func AssertEqualReceiverAliyunkafkalagPointsDropped(t *testing.T, tt *componentt
 func AssertEqualReceiverAliyunkafkalagPointsEmitted(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_points_emitted",
-		Description: "Points the next consumer accepted, end-of-series markers included. [Alpha]",
+		Description: "Points the next consumer accepted, stale markers included. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -124,6 +124,22 @@ func AssertEqualReceiverAliyunkafkalagPointsEmitted(t *testing.T, tt *componentt
 		},
 	}
 	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_points_emitted")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualReceiverAliyunkafkalagPointsGivenUp(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_aliyunkafkalag_points_given_up",
+		Description: "Points that were not read because the scrape had no time left for them, estimated. [Alpha]",
+		Unit:        "{datapoint}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_points_given_up")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
@@ -140,6 +156,37 @@ func AssertEqualReceiverAliyunkafkalagPointsReceived(t *testing.T, tt *component
 		},
 	}
 	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_points_received")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualReceiverAliyunkafkalagScrapeDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_aliyunkafkalag_scrape_duration",
+		Description: "Duration of scrapes, from the first call to the last answer of the next consumer. [Alpha]",
+		Unit:        "s",
+		Data: metricdata.Histogram[float64]{
+			Temporality: metricdata.CumulativeTemporality,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_scrape_duration")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
+func AssertEqualReceiverAliyunkafkalagScrapes(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_aliyunkafkalag_scrapes",
+		Description: "Scrapes by outcome. [Alpha]",
+		Unit:        "{scrape}",
+		Data: metricdata.Sum[int64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_scrapes")
 	require.NoError(t, err)
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }

@@ -37,7 +37,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverAliyunkafkalagAPIThrottles.Add(context.Background(), 1)
 	tb.ReceiverAliyunkafkalagPointsDropped.Add(context.Background(), 1)
 	tb.ReceiverAliyunkafkalagPointsEmitted.Add(context.Background(), 1)
+	tb.ReceiverAliyunkafkalagPointsGivenUp.Add(context.Background(), 1)
 	tb.ReceiverAliyunkafkalagPointsReceived.Add(context.Background(), 1)
+	tb.ReceiverAliyunkafkalagScrapeDuration.Record(context.Background(), 1)
+	tb.ReceiverAliyunkafkalagScrapes.Add(context.Background(), 1)
 	AssertEqualReceiverAliyunkafkalagAPIRequestDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
@@ -59,7 +62,16 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualReceiverAliyunkafkalagPointsEmitted(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverAliyunkafkalagPointsGivenUp(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverAliyunkafkalagPointsReceived(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverAliyunkafkalagScrapeDuration(t, testTel,
+		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverAliyunkafkalagScrapes(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverAliyunkafkalagSeriesTracked(t, testTel,

@@ -1,0 +1,200 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
+)
+
+const (
+	// maxRejections is after how many rejections in a row, without a part accepted, the search for the rejected
+	// points stops.
+	maxRejections = 16
+
+	// shutdownGrace is how long a delivery may go on after the shutdown began. One that hangs would otherwise hold up
+	// the collector until the exporter's timeout.
+	shutdownGrace = 500 * time.Millisecond
+
+	// dataFormat names what is delivered in traces of the collector itself.
+	dataFormat = "cloudmonitor"
+)
+
+// deliverer passes points on to the next consumer and settles them by its answer.
+type deliverer struct {
+	next      consumer.Metrics
+	report    *receiverhelper.ObsReport
+	emitter   *emitter
+	telemetry *telemetry
+	// maxBackfill is the age at which a point that is rejected permanently is dropped even if nothing is accepted.
+	maxBackfill time.Duration
+	now         func() time.Time
+	accept      func(lag.Entry) // settles an entry
+}
+
+// settlement is how a delivery went.
+type settlement struct {
+	points    int         // data points there were to deliver
+	accepted  int         // data points that the next consumer accepted
+	dropped   []lag.Entry // single points that it rejected permanently; they are not sent again
+	rejection error       // its latest permanent rejection
+	err       error       // why the remaining points are sent again with the next scrape; nil if there are none
+}
+
+// delivery is a delivery under way.
+type delivery struct {
+	*deliverer
+	settlement
+
+	rejectionsInARow int
+	// suspects are points that were rejected alone, while nothing at all has been accepted: the fault may lie with
+	// the backend.
+	suspects []lag.Entry
+}
+
+// deliver sends entries until ctx ends. Accepted points are settled at once. What is rejected permanently is split until
+// the points at fault are alone, and these are dropped if anything else is accepted. Whatever is not settled has to be
+// delivered again.
+func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement {
+	run := delivery{deliverer: d}
+	entries = slices.DeleteFunc(entries, func(e lag.Entry) bool {
+		if d.emitter.wants(e.Series.Account) {
+			return false
+		}
+		d.accept(e)
+		return true
+	})
+	if run.points = size(entries); run.points > 0 {
+		run.part(ctx, entries, false)
+	}
+	if len(run.suspects) > 0 && run.err == nil {
+		run.err = run.rejection
+	}
+	return run.settlement
+}
+
+// part delivers a part and reports whether it was accepted as a whole. atFault reports whether it is known to hold
+// rejected points, since all others of a rejected part were accepted: then it is split without being sent. A point
+// alone is always sent, to be sure.
+func (d *delivery) part(ctx context.Context, entries []lag.Entry, atFault bool) bool {
+	alone := size(entries) == 1
+	if !atFault || alone {
+		if d.send(ctx, entries) {
+			d.settle(ctx, entries)
+			return true
+		}
+		if d.err == nil && alone {
+			d.suspect(ctx, entries[0])
+		}
+		if d.err != nil || alone {
+			return false
+		}
+	}
+	parts := split(entries)
+	allAccepted := true
+	for i, p := range parts {
+		whole := d.part(ctx, p, allAccepted && i == len(parts)-1)
+		if d.err != nil {
+			return false
+		}
+		allAccepted = allAccepted && whole
+	}
+	return false
+}
+
+// send reports whether the next consumer accepted entries. It sets err if the delivery has to stop.
+func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
+	if d.err = ctx.Err(); d.err != nil {
+		return false
+	}
+	sending, cancel := graceful(ctx)
+	defer cancel()
+	sending = d.report.StartMetricsOp(sending)
+	err := d.next.ConsumeMetrics(sending, d.emitter.emit(entries))
+	d.report.EndMetricsOp(sending, dataFormat, size(entries), err)
+	switch {
+	case err == nil:
+		d.rejectionsInARow = 0
+		return true
+	case ctx.Err() != nil || sending.Err() != nil || !permanent(err):
+		d.err = err
+		return false
+	}
+	d.rejection = err
+	if d.rejectionsInARow++; d.rejectionsInARow == maxRejections {
+		d.err = err
+	}
+	return false
+}
+
+// settle records entries as accepted. The suspects come first, since the entries of a series are settled in order.
+func (d *delivery) settle(ctx context.Context, entries []lag.Entry) {
+	for _, e := range d.suspects {
+		d.drop(ctx, e)
+	}
+	d.suspects = nil
+	n := size(entries)
+	d.accepted += n
+	newest := int64(0)
+	for _, e := range entries {
+		if len(e.Samples) > 0 {
+			newest = max(newest, e.Samples[len(e.Samples)-1].Timestamp)
+		}
+		d.accept(e)
+	}
+	d.telemetry.emitted(ctx, n, newest)
+}
+
+// suspect takes a point that was rejected alone.
+func (d *delivery) suspect(ctx context.Context, e lag.Entry) {
+	if d.accepted > 0 || d.now().Sub(time.UnixMilli(timestamp(e))) > d.maxBackfill {
+		d.drop(ctx, e)
+		return
+	}
+	d.suspects = append(d.suspects, e)
+}
+
+// drop settles a point that was rejected alone, so that it is not sent again.
+func (d *delivery) drop(ctx context.Context, e lag.Entry) {
+	d.dropped = append(d.dropped, e)
+	d.telemetry.dropped(ctx, dropRejected, 1)
+	d.accept(e)
+}
+
+// timestamp returns the timestamp of an entry's last point, in unix milliseconds.
+func timestamp(e lag.Entry) int64 {
+	if e.Stale {
+		return e.StaleTimestamp()
+	}
+	return e.Samples[len(e.Samples)-1].Timestamp
+}
+
+// permanent reports whether err says that sending the same again is useless. An error that joins several, as of several
+// exporters or requests, is permanent only if all of them are: some of the points may yet be taken.
+func permanent(err error) bool {
+	if !consumererror.IsPermanent(err) {
+		return false
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok { // and not what it wraps
+		return !slices.ContainsFunc(several.Unwrap(), func(err error) bool { return !permanent(err) })
+	}
+	inner := errors.Unwrap(err)
+	return !consumererror.IsPermanent(inner) || permanent(inner)
+}
+
+// graceful returns a context that ends with ctx's deadline, or shutdownGrace after ctx is canceled.
+func graceful(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline() // every scrape has one
+	out, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
+	return out, func() {
+		stop()
+		cancel()
+	}
+}

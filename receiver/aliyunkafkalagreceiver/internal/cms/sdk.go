@@ -1,0 +1,95 @@
+package cms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+)
+
+func ecsSource(roleName string) (source, error) {
+	p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(roleName).Build()
+	if err != nil {
+		return nil, err
+	}
+	return sdkSource(p), nil
+}
+
+func uriSource(raw string) (source, error) {
+	p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(strings.TrimSpace(raw)).Build()
+	if err != nil {
+		return nil, err
+	}
+	return sdkSource(p), nil
+}
+
+// sdkSource returns a source that asks a provider of the SDK. A provider takes no context, and gives up after 15 seconds
+// at most. It keeps its session and renews it in time, but does not say when it ends: only that it lasts another
+// sessionMargin.
+func sdkSource(p providers.CredentialsProvider) source {
+	return func(context.Context) (*credential, error) {
+		c, err := ask(p)
+		if err != nil {
+			return nil, sdkError(err)
+		}
+		return &credential{id: c.AccessKeyId, secret: c.AccessKeySecret, token: c.SecurityToken, lifetime: sessionMargin}, nil
+	}
+}
+
+var errIncomplete = errors.New("the credentials lack a field")
+
+// ask asks the provider. Providers dereference fields of the reply without looking, hence the recover.
+func ask(p providers.CredentialsProvider) (c *providers.Credentials, err error) {
+	defer func() {
+		if recover() != nil {
+			c, err = nil, errIncomplete
+		}
+	}()
+	c, err = p.GetCredentials()
+	if err == nil && (c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "") {
+		return nil, errIncomplete
+	}
+	return c, err
+}
+
+// What may be shown of a provider's error. Its text as a whole may not: it repeats replies and URLs, and these hold
+// access keys and tokens.
+var (
+	providerCode   = regexp.MustCompile(`"Code"\s*:\s*"([A-Za-z.]{1,100})"`) // keys and tokens have digits
+	providerStatus = regexp.MustCompile(`(?:httpStatus: |/security-credentials/ )(\d{3})\b`)
+	networkFailure = regexp.MustCompile(`no such host|connection refused|connection reset|network is unreachable|no route to host|i/o timeout|deadline exceeded|Client\.Timeout`)
+)
+
+// sdkError returns the error of a provider that gave no credentials.
+func sdkError(err error) *Error {
+	raw := err.Error()
+	if m := providerCode.FindStringSubmatch(raw); m != nil && m[1] != "Success" {
+		return &Error{Kind: credentialKind(classify(m[1], 0)), Code: m[1], Message: "the service that issues them refused"}
+	}
+	if m := providerStatus.FindStringSubmatch(raw); m != nil {
+		return &Error{Kind: KindBadCredentials, Message: "the service that issues them answered with HTTP status " + m[1]}
+	}
+	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
+		return &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
+	}
+	if m := networkFailure.FindString(raw); m != "" {
+		return &Error{Kind: KindNetwork, Message: m}
+	}
+	return &Error{Kind: KindBadCredentials, Message: "the service that issues them gave no usable answer"}
+}
+
+// refuseDebugOutput guards against the SDK printing request headers to standard output, which may hold tokens. The SDK
+// reads the variable when the process starts, so it cannot be switched off here.
+func refuseDebugOutput() error {
+	const flag = "credential"
+	if slices.Contains(strings.Split(os.Getenv("DEBUG"), ","), flag) {
+		return fmt.Errorf("environment variable DEBUG has %q, which makes the Alibaba Cloud SDK print credentials: unset it", flag)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package cms
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
+	"github.com/alibabacloud-go/tea/dara"
+)
+
+const (
+	// maxErrorBytes bounds what is read of a reply that is an error: enough for the error code.
+	maxErrorBytes = 64 << 10
+	// maxKeptBytes is the largest reply whose memory is kept for the next one; the API gateway sends at most 2 MiB.
+	maxKeptBytes = 2 << 20
+)
+
+// sender signs and sends calls. It is safe for concurrent use.
+type sender struct {
+	client    *http.Client
+	userAgent string
+}
+
+// newSender returns a sender that uses c but follows no redirect: a signature is for one host.
+func newSender(c *http.Client, userAgent string) *sender {
+	noRedirects := *c
+	noRedirects.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &sender{client: &noRedirects, userAgent: *openapiutil.GetUserAgent(dara.String(userAgent))}
+}
+
+// send makes the call and reads its reply into r. A reply that is not HTTP 200 is an error. The call is not signed if
+// cred is nil.
+func (s *sender) send(ctx context.Context, to endpoint, c call, cred *credential, r *reply) *Error {
+	req, err := c.request(ctx, to, cred, newStamp())
+	if err != nil {
+		return transportError(err)
+	}
+	req.Header.Set("User-Agent", s.userAgent)
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return transportError(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if failure := r.read(resp); failure != nil {
+		return r.complete(failure)
+	}
+	return nil
+}
+
+// reply is what came back of a call. It is empty before the call.
+type reply struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *reply) read(resp *http.Response) *Error {
+	r.status, r.header = resp.StatusCode, resp.Header
+	if r.status != http.StatusOK {
+		// The status alone is worth reporting, so a body that ends early is no further error.
+		_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBytes))
+		return serviceError(r.status, r.body.Bytes())
+	}
+	if resp.ContentLength > MaxReplyBytes {
+		return malformed("reply over 8 MiB")
+	}
+	n, err := r.body.ReadFrom(io.LimitReader(resp.Body, MaxReplyBytes+1))
+	switch {
+	case n > MaxReplyBytes:
+		return malformed("reply over 8 MiB")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return malformed("reply ends early")
+	case err != nil:
+		return transportError(err)
+	default:
+		return nil
+	}
+}
+
+// reset empties the reply. Memory beyond what real pages need is not kept.
+func (r *reply) reset() {
+	if r.body.Cap() > maxKeptBytes {
+		r.body = bytes.Buffer{}
+	}
+	r.body.Reset()
+}
+
+// date returns the time at the server, or the zero time if the reply has none.
+func (r *reply) date() time.Time {
+	date, _ := http.ParseTime(r.header.Get("Date"))
+	return date
+}
+
+// complete adds to e what the headers of the reply say, and returns e.
+func (r *reply) complete(e *Error) *Error {
+	e.Date = r.date()
+	e.RetryAfter = retryAfter(r.header)
+	if e.RequestID == "" {
+		e.RequestID = r.header.Get("X-Acs-Request-Id")
+	}
+	return e
+}

@@ -1,0 +1,61 @@
+package aliyunkafkalagreceiver
+
+import (
+	"math"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// freeQuota is how many calls a month CloudMonitor answers free of charge, over all its query APIs and everything
+	// that uses the account.
+	// Source: CloudMonitor DescribeMetricList, "Limits".
+	freeQuota = 1_000_000
+
+	// measuredScrapes is over how many scrapes the calls are counted before the projection is repeated.
+	measuredScrapes = 10
+
+	month = 30 * 24 * time.Hour
+)
+
+// quota compares the calls a month with the free quota: at start by the least calls there can be, and once more when
+// they have been counted.
+type quota struct {
+	logger   *zap.Logger
+	interval time.Duration
+
+	scrapes, calls int64
+}
+
+// announce logs what at least one call for each stream a scrape comes to.
+func (q *quota) announce(endpoint string, streams int) {
+	q.log("At least one call to CloudMonitor for each batch of instances and metric", float64(streams),
+		zap.String("endpoint", endpoint), zap.Int("batches", streams))
+}
+
+// scraped counts the calls of a scrape in which every stream was read, and logs the projection once they are known. The
+// first scrape does not count, since it reads further back.
+func (q *quota) scraped(calls int64) {
+	q.scrapes++
+	if q.scrapes > 1 && q.scrapes <= measuredScrapes+1 {
+		q.calls += calls
+	}
+	if q.scrapes == measuredScrapes+1 {
+		q.log("Counted the calls to CloudMonitor", float64(q.calls)/measuredScrapes)
+	}
+}
+
+func (q *quota) log(what string, callsPerScrape float64, fields ...zap.Field) {
+	projected := int64(math.Ceil(callsPerScrape * float64(month) / float64(q.interval)))
+	fields = append(fields,
+		zap.Stringer("collection_interval", q.interval),
+		zap.Float64("calls_per_scrape", callsPerScrape),
+		zap.Int64("projected_calls_per_month", projected),
+		zap.Int("free_quota_per_month", freeQuota))
+	if projected > freeQuota {
+		q.logger.Warn(what+"; the projected calls exceed the account's free quota: raise collection_interval or list fewer instances", fields...)
+		return
+	}
+	q.logger.Info(what+"; everything in the account shares the free quota", fields...)
+}

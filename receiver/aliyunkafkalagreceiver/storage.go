@@ -1,0 +1,121 @@
+package aliyunkafkalagreceiver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
+)
+
+const (
+	watermarksKey = "watermarks"
+	// rejectedKey keeps a record that could not be used, for somebody to look at.
+	rejectedKey   = "watermarks.rejected"
+	recordVersion = 1
+)
+
+// watermarkStore keeps the watermarks over restarts, in a storage extension.
+type watermarkStore struct {
+	client storage.Client
+	region string
+	period time.Duration
+	logger *zap.Logger
+
+	saved   string // the record that the storage has
+	failing bool
+}
+
+// record is what is stored, as JSON.
+type record struct {
+	Version int    `json:"version"`
+	Region  string `json:"region"`
+	Period  string `json:"period"`
+	// Series are the watermarks, of all series of which a point was accepted.
+	Series []lag.Watermark `json:"series"`
+}
+
+// openStore returns the store in the configured extension.
+func openStore(ctx context.Context, host component.Host, cfg *Config, id component.ID, logger *zap.Logger) (*watermarkStore, error) {
+	extension, found := host.GetExtensions()[*cfg.Storage]
+	if !found {
+		return nil, fmt.Errorf("storage: extension %q is not there; add it to extensions and to service::extensions", cfg.Storage)
+	}
+	provider, ok := extension.(storage.Extension)
+	if !ok {
+		return nil, fmt.Errorf("storage: extension %q is not a storage, use file_storage for example", cfg.Storage)
+	}
+	client, err := provider.GetClient(ctx, component.KindReceiver, id, "")
+	if err != nil {
+		return nil, fmt.Errorf("storage: extension %q: %w", cfg.Storage, err)
+	}
+	return &watermarkStore{client: client, region: cfg.Region, period: cfg.Period, logger: logger}, nil
+}
+
+// load returns the watermarks that were saved. What cannot be used is set aside and logged: then the receiver starts as
+// it does without storage.
+func (s *watermarkStore) load(ctx context.Context, now time.Time) []lag.Watermark {
+	data, err := s.client.Get(ctx, watermarksKey)
+	if err != nil {
+		s.logger.Error("Cannot read the watermarks from storage; the points since the last run are not read again", zap.Error(err))
+		return nil
+	}
+	if data == nil {
+		return nil
+	}
+	r, err := s.parse(data, now)
+	if err != nil {
+		s.logger.Error("The stored watermarks cannot be used and are set aside; the points since the last run are not read again",
+			zap.Error(err), zap.String("set_aside_as", rejectedKey))
+		if err := s.client.Set(ctx, rejectedKey, data); err != nil {
+			s.logger.Error("Cannot set the stored watermarks aside", zap.Error(err))
+		}
+		return nil
+	}
+	s.logger.Info("Continuing from the stored watermarks", zap.Int("series", len(r.Series)))
+	return r.Series
+}
+
+func (s *watermarkStore) parse(data []byte, now time.Time) (record, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return record{}, fmt.Errorf("not a record of watermarks: %w", err)
+	}
+	switch {
+	case r.Version != recordVersion:
+		return record{}, fmt.Errorf("version %d, expected %d", r.Version, recordVersion)
+	case r.Region != s.region:
+		return record{}, fmt.Errorf("region %q, expected %q", r.Region, s.region)
+	case r.Period != s.period.String():
+		return record{}, fmt.Errorf("period %s, expected %s", r.Period, s.period)
+	}
+	for _, w := range r.Series {
+		if at := time.UnixMilli(w.Timestamp); w.Timestamp <= 0 || at.After(now.Add(maxClockError)) {
+			return record{}, fmt.Errorf("watermark %s of group %q lies in the future or before 1970", at.UTC().Format(time.RFC3339), w.Key.Group)
+		}
+	}
+	return r, nil
+}
+
+// save stores the watermarks. It logs when that begins to fail and when it works again.
+func (s *watermarkStore) save(ctx context.Context, marks []lag.Watermark) {
+	data, err := json.Marshal(record{Version: recordVersion, Region: s.region, Period: s.period.String(), Series: marks})
+	if err == nil {
+		err = s.client.Set(ctx, watermarksKey, data)
+	}
+	if failing := err != nil; failing != s.failing {
+		s.failing = failing
+		if failing {
+			s.logger.Error("Cannot store the watermarks; a restart would lose or repeat points", zap.Error(err))
+		} else {
+			s.logger.Info("Storing the watermarks again")
+		}
+	}
+}
+
+func (s *watermarkStore) close(ctx context.Context) error { return s.client.Close(ctx) }
