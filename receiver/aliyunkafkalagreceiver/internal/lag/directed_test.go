@@ -89,6 +89,14 @@ func TestTrouble(t *testing.T) {
 		"the time steps ahead and back": uniform(100, func(sc *scenario) {
 			sc.faults = []fault{{kind: clockStep, from: 5, to: 7, size: 40 * second}, {kind: clockStep, from: 12, to: 13, size: -40 * second}}
 		}),
+		"the time steps back while groups end": uniform(100, func(sc *scenario) {
+			for i := range 20 {
+				sc.cloud.sources[i].lives[0].to = origin + int64(i)*minute/2
+			}
+			for step := 1; step < sc.scrapes; step += 2 {
+				sc.faults = append(sc.faults, fault{kind: clockStep, from: step, to: step + 1, size: -2 * minute})
+			}
+		}),
 		"failed reads while the next consumer rejects everything": uniform(100, func(sc *scenario) {
 			sc.faults = []fault{{kind: refuseAll, from: 5, to: 20}, {kind: flaky, from: 5, to: 20, odds: 0.5}}
 		}),
@@ -128,7 +136,11 @@ func TestTrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := sc.newRun(t.Logf)
+			trace := quiet
+			if testing.Verbose() {
+				trace = t.Logf
+			}
+			r := sc.newRun(trace)
 			if v := r.play(); v != nil {
 				t.Fatal(v)
 			}

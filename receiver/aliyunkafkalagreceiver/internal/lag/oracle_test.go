@@ -50,11 +50,13 @@ type reading struct {
 	delivered bool  // whether anything of it was in a result since then
 	unread    int   // scrapes in a row that read something else
 	least     int   // the fewest batches that one of those has read
+	alone     int   // scrapes in a row in which it failed alone, because of itself
 	halved    int   // scrapes in a row in which it was only part of calls that failed because of another instance
 
 	// Of the current scrape.
 	tried  bool  // whether a window was asked for
 	failed bool  // whether a window could not be read
+	gap    span  // what was not read then
 	split  bool  // whether a window of several instances could not be read because of one of them
 	bad    bool  // whether a window of this instance alone could not be read because of it
 	named  bool  // whether a call by name for its batch has failed
@@ -76,7 +78,9 @@ type oracle struct {
 	finished                int64 // the true time at which it ended
 	calls                   int
 	failures                bool  // whether any call failed
+	others                  bool  // whether any window failed that was not due to an instance
 	slowest                 int64 // how long the slowest call took
+	past                    int   // how many streams had not been asked for when the first past was, or -1
 	tight                   bool  // whether more than half of the time was used, or too little was left for a part
 	previous                int64
 	steadyCalls, leastCalls int // calls in the steady part of the run, and the least possible
@@ -108,23 +112,14 @@ func (o *oracle) restarted() {
 	clear(o.readings)
 }
 
-// resumed notes that the tracker was replaced by one that remembers the watermarks. A stream without any begins anew.
+// resumed notes that the tracker was replaced by one that remembers the watermarks. What is older than its start it may
+// deliver, since it knows what was delivered before.
 func (o *oracle) resumed() {
-	started := make(map[int]bool)
-	for i, s := range o.cloud.sources {
+	for i := range o.states {
 		o.states[i].presented, o.states[i].due, o.states[i].missing = 0, 0, 0
-		if o.states[i].known {
-			for _, j := range o.batchOf(s.instance) {
-				started[o.cloud.stream(s.metric, j)] = true
-			}
-		}
 	}
 	for at := range o.readings {
-		r := reading{started: o.readings[at].started, delivered: true}
-		if !started[at] {
-			r.started = 0
-		}
-		o.readings[at] = r
+		o.readings[at] = reading{started: 1, delivered: true}
 	}
 }
 
@@ -132,7 +127,8 @@ func (o *oracle) resumed() {
 func (o *oracle) begin(step int, started, now int64) {
 	o.previous = o.started
 	o.step, o.started, o.now = step, started, now
-	o.calls, o.slowest, o.failures = 0, 0, false
+	o.others = false
+	o.calls, o.slowest, o.past, o.failures = 0, 0, -1, false
 	clear(o.presents)
 	for i := range o.states {
 		o.states[i].newest, o.states[i].ended = 0, false
@@ -140,6 +136,7 @@ func (o *oracle) begin(step int, started, now int64) {
 	for i := range o.readings {
 		r := &o.readings[i]
 		r.tried, r.failed, r.split, r.bad, r.named, r.oldest = false, false, false, false, false, always
+		r.gap = span{always, 0}
 	}
 }
 
@@ -166,9 +163,33 @@ func (o *oracle) request(q *lag.Request, late bool) {
 	if i := slices.IndexFunc(q.Names, func(k lag.Key) bool { return !known(k) }); i >= 0 {
 		o.breaks(promise, q.Names[i], 0, "is asked for by name")
 	}
-	if o.broken == nil {
-		o.eachReading(q, func(r *reading) { r.tried = true })
+	if o.broken != nil {
+		return
 	}
+	o.eachReading(q, func(r *reading) {
+		if r.oldest != always && o.past < 0 {
+			o.past = o.untried()
+		}
+		r.tried = true
+	})
+}
+
+// untried returns how many streams have not been asked for in this scrape.
+func (o *oracle) untried() int {
+	n := 0
+	for at := range o.metrics * len(o.cloud.instances) {
+		if !o.readings[at].tried && !o.wasBad(at%len(o.cloud.instances)) {
+			n++
+		}
+	}
+	return n
+}
+
+// wasBad reports whether an instance has made calls fail, so that it is asked for rarely.
+func (o *oracle) wasBad(instance int) bool {
+	return slices.ContainsFunc(o.faults, func(f fault) bool {
+		return f.kind == badInstance && f.from <= o.step && f.instance == instance
+	})
 }
 
 // reach returns how far back a request may reach: not further than points may be delivered, or, by name, than the last
@@ -208,6 +229,9 @@ func (o *oracle) called(took int64) {
 // done notes that a request was read to its end.
 func (o *oracle) done(q *lag.Request) {
 	o.eachReading(q, func(r *reading) {
+		if q.Start <= r.gap.from && r.gap.to <= q.End {
+			r.failed, r.gap = false, span{always, 0} // asked for again, and read
+		}
 		if q.End >= min(r.oldest, o.now) { // a probe of the past reaches nothing in between
 			r.oldest = min(r.oldest, q.Start)
 		}
@@ -221,7 +245,10 @@ func (o *oracle) failed(q *lag.Request, split bool) {
 	o.eachReading(q, func(r *reading) {
 		r.split = r.split || split && several
 		r.bad = r.bad || split && !several
-		r.failed = r.failed || !split
+		if !split {
+			o.others = true
+			r.failed, r.gap = true, span{min(r.gap.from, q.Start), max(r.gap.to, q.End)}
+		}
 	})
 	for _, key := range q.Names { // the calls by name that were to follow are not made
 		s := o.cloud.byKey[key]
@@ -241,6 +268,9 @@ func (o *oracle) finish(result lag.Result, now int64, left time.Duration) {
 	}
 	o.checkFailures(result)
 	o.checkTurns()
+	if o.past > 0 && !o.tight && !o.failures {
+		o.breaks("the present of every stream before the past of any", lag.Key{}, 0, "%d streams were not asked for before", o.past)
+	}
 	for _, s := range o.cloud.sources {
 		o.checkPresence(s)
 		o.checkEnd(s)

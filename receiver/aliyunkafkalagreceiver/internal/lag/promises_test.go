@@ -55,7 +55,7 @@ func (o *oracle) checkPresence(s *source) {
 	}
 	p, ok := s.newest(o.started, o.cloud.period, true)
 	bound := min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()
-	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0) {
+	if have := max(st.newest, st.watermark); !ok || p.ts <= o.now-bound || p.ts <= have && (st.known || st.newest != 0 || !st.again) {
 		st.missing, st.waits, st.held = 0, 0, 0
 		return
 	}
@@ -142,8 +142,7 @@ func (o *oracle) checkTurns() {
 func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 	instance := at % len(o.cloud.instances)
 	key := lag.Key{Instance: o.cloud.instances[instance]}
-	alone := func(f fault) bool { return f.kind == badInstance && f.from <= o.step && f.instance == instance }
-	if r.tried || slices.ContainsFunc(o.faults, alone) {
+	if r.tried || o.wasBad(instance) {
 		r.unread, r.least = 0, streams
 	} else {
 		r.unread, r.least = r.unread+1, max(1, min(r.least, read))
@@ -151,6 +150,15 @@ func (o *oracle) checkTurn(r *reading, at, read, streams int) {
 			o.breaks("each batch in turn", key, 0, "not read for %d scrapes, at most %d; %d of %d streams at least were read",
 				r.unread, most, r.least, streams)
 		}
+	}
+	neighbour := func(i int) bool { return i != instance && !o.wasBad(i) }
+	switch {
+	case r.bad && slices.ContainsFunc(o.batchOf(instance), neighbour) && !o.others:
+		if r.alone++; r.alone > 4 && o.interval <= minute {
+			o.breaks("a bad instance is asked for rarely", key, 0, "it failed alone in %d scrapes in a row", r.alone)
+		}
+	case r.oldest != always || !r.tried || o.others: // with other errors the search may have remained inconclusive
+		r.alone = 0
 	}
 	if r.split && r.oldest == always && !r.failed {
 		if r.halved++; r.halved > 8 && !o.tight {
