@@ -135,7 +135,7 @@ func (s *stream) entry(sr *Series, samples []Sample, gap *GivenUp) Entry {
 		newest = samples[n-1].Timestamp
 	}
 	if covered || sr.asked {
-		sr.next = s.now + max(0, s.newest-newest)/3
+		s.schedule(sr, newest)
 	}
 	e := Entry{Series: sr, Samples: samples}
 	if covered && newest <= s.staleTo() {

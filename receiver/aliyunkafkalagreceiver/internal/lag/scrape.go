@@ -96,7 +96,7 @@ func (sc *Scrape) budget(s *stream) budget {
 			pace = min(pace, sc.slowest)
 		}
 	}
-	return budget{pages: float64(max(0, sc.left())) / float64(max(1, pace)), first: !sc.asked}
+	return budget{pages: float64(max(0, sc.left())) / float64(max(1, pace)), first: !sc.asked, noSearch: sc.noSearch}
 }
 
 // nextRequest returns what the stream asks for next, nil when there is nothing or no time.
@@ -104,22 +104,17 @@ func (s *stream) nextRequest(b budget) *Request {
 	if r := s.nextSearch(b); r != nil {
 		return r
 	}
-	if r := s.nextPart(b); r != nil {
-		return r
+	for {
+		if r := s.nextPart(b); r != nil {
+			return r
+		}
+		if r := s.nextNames(b); r != nil {
+			return r
+		}
+		if !s.fillGaps() {
+			return s.nextProbe(b)
+		}
 	}
-	s.planNames()
-	if r := s.nextPart(b); r != nil { // the window was extended
-		return r
-	}
-	s.planNames()
-	if r := s.nextNames(b); r != nil {
-		return r
-	}
-	if r := s.nextProbe(b); r != nil {
-		s.planned = false // for what it finds
-		return r
-	}
-	return nil
 }
 
 // Page takes a page of a request's reply and how long it took, retries included. last reports whether it is the last

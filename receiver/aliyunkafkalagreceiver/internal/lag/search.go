@@ -33,7 +33,7 @@ func (s *stream) nextSearch(b budget) *Request {
 	if n == 0 {
 		return nil
 	}
-	if !b.enough(1) {
+	if b.noSearch || !b.enough(1) {
 		s.search, s.broken = search{}, true
 		return nil
 	}

@@ -41,8 +41,11 @@ type Series struct {
 	held     bool // it could not be asked for by name: nothing of it is delivered
 }
 
-func (sr *Series) nameable(now int64) bool {
-	return now >= sr.unnamed && max(len(sr.Instance), len(sr.Group), len(sr.Topic)) <= maxNameLength
+// nameable reports whether the series may be asked for by name.
+func (sr *Series) nameable(now int64) bool { return now >= sr.unnamed && !sr.longName() }
+
+func (sr *Series) longName() bool {
+	return max(len(sr.Instance), len(sr.Group), len(sr.Topic)) > maxNameLength
 }
 
 // Sample is one value of a series that is to be delivered.

@@ -65,8 +65,7 @@ type pass struct {
 	err      error         // the last failure
 
 	probed   bool
-	planned  bool // the calls by name were planned
-	extended int  // how often the window was extended to fill gaps
+	extended int // how often the window was extended to fill gaps
 	calls    []call
 	search   search
 	aside    []*stream // bad instances that a search found

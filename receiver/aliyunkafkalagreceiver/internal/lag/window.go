@@ -71,12 +71,22 @@ func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
 	return due, forced
 }
 
-// due reports whether a series is to be asked for in this scrape: its time has come, it is about to end, or its next
-// points are about to be older than max_backfill.
+// due reports whether a series is to be asked for in this scrape: its time has come, or it is about to end.
 func (s *stream) due(sr *Series) bool {
-	backfill := s.settings.MaxBackfill.Milliseconds()
-	age := s.now - sr.watermark
-	return sr.next <= s.now || sr.watermark <= s.staleTo() || age >= backfill*3/4 && age <= backfill
+	return sr.next <= s.now || sr.watermark <= s.staleTo()
+}
+
+// schedule sets when to ask for a series again whose newest point is at a time: a third of its distance to the newest of
+// all later, and before its next point is too old to be read.
+func (s *stream) schedule(sr *Series, newest int64) {
+	wait := max(0, s.newest-newest) / 3
+	if wait > 0 && sr.longName() { // a window that far is expensive
+		wait = max(wait, s.settings.StaleAfter.Milliseconds()/3)
+	}
+	sr.next = s.now + wait
+	if last := newest + s.settings.MaxBackfill.Milliseconds()*9/10; s.now < last {
+		sr.next = min(sr.next, last)
+	}
 }
 
 // nextPart returns the next part of the window, the newest first. It returns nil when the window is read or there is no
