@@ -41,7 +41,10 @@ func (s *stream) finish(result *Result) {
 		s.pace = s.slowest
 	}
 	if s.starting && !(s.present && (s.newest > 0 || s.from <= s.target)) {
-		s.started, s.quiet = 0, s.now-s.from
+		s.started = 0
+		if s.present {
+			s.quiet = s.now - s.from
+		}
 	}
 	for _, sr := range s.list {
 		if sr.stream == s && !sr.begun && !sr.held {

@@ -9,6 +9,9 @@ import (
 // maxQuerySpan is how far back CloudMonitor answers (DescribeMetricList: 31 days).
 const maxQuerySpan = 31 * 24 * 60 * 60 * 1000
 
+// maxExtensions bounds how often a window is extended in one scrape: what it brings may show other gaps.
+const maxExtensions = 3
+
 // call is one call by name.
 type call struct {
 	series []*Series
@@ -48,7 +51,7 @@ func (s *stream) proof(sr *Series) int64 {
 // end, and those whose time has come. If the first take more calls than reading a longer window, that is extended
 // instead, and the rest is planned afterwards.
 func (s *stream) planNames() {
-	if s.planned || !s.present || s.broken || s.short && !s.extended {
+	if s.planned || !s.present || s.broken || s.short && s.extended == 0 {
 		return
 	}
 	s.planned = true
@@ -57,7 +60,7 @@ func (s *stream) planNames() {
 	reach := s.from
 	for _, sr := range s.list {
 		switch nameable := sr.nameable(s.now); {
-		case s.covered(sr):
+		case s.covered(sr), sr.asked:
 		case sr.needed && nameable && sr.fresh:
 			found = append(found, sr)
 		case sr.needed && nameable:
@@ -68,10 +71,9 @@ func (s *stream) planNames() {
 			due = append(due, sr)
 		}
 	}
-	// Newcomers in great number are taken as the window shows them.
-	if s.callsFor(len(found)) <= max(1, s.pages) {
-		needed = append(needed, found...)
-	}
+	// Of newcomers in great number, the others are taken as the window shows them.
+	found = found[:min(len(found), max(1, s.pages)*s.settings.BatchSize)]
+	needed = append(needed, found...)
 	if s.extend(reach, needed) {
 		s.planned = false
 		return
@@ -107,7 +109,7 @@ func (s *stream) beginning(sr *Series) int64 {
 
 // extend has the window read on to reach, and further for the needed series if that takes fewer calls than their names.
 func (s *stream) extend(reach int64, needed []*Series) bool {
-	if s.extended {
+	if s.extended == maxExtensions {
 		return false
 	}
 	back, named := s.from, 0
@@ -123,7 +125,7 @@ func (s *stream) extend(reach int64, needed []*Series) bool {
 	if reach >= s.from {
 		return false
 	}
-	s.extended, s.target = true, max(reach, s.earliest())
+	s.extended, s.target = s.extended+1, max(reach, s.earliest())
 	return true
 }
 

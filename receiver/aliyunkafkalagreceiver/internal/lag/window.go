@@ -38,7 +38,7 @@ func (s *stream) windowStart() int64 {
 		}
 		calls := s.pagesIn(at, s.now) + s.callsFor(behind)
 		// Where it is only just one page, one period more would be another.
-		if exact := s.pagesAt(1, at, s.now) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
+		if exact := s.leastPages(at) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
 			fewest, start = min(exact, fewest), at
 		}
 		if at == lowest {
@@ -148,7 +148,7 @@ func (s *stream) spanIn(r *Request) int64 {
 
 // partRead takes note of a part of the window that was read.
 func (s *stream) partRead(r *Request) {
-	s.from, s.present, s.notOne = r.Start, true, false
+	s.from, s.present, s.readAt, s.notOne = r.Start, true, s.now, false
 	s.failures, s.err = 0, nil
 	s.span = 0
 	if s.perPeriod == 0 || 2*r.pages <= r.planned { // nearly empty
@@ -177,8 +177,8 @@ func (s *stream) nextProbe(b budget) *Request {
 	}
 	s.probed = true
 	start := max(s.staleTo(), s.earliest())
-	end := start + s.period()
-	if end >= s.from {
+	end := min(start+s.period(), s.from)
+	if start >= end {
 		return nil
 	}
 	pages := max(1, int(math.Ceil(s.perPeriod/float64(s.settings.PageLength))))
