@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// fullPage is how full pages are planned.
+	// fullPage is the share of a page that planning counts on.
 	fullPage = 0.95
 	// maxCounts bounds the memory of counting points by period.
 	maxCounts = 4096

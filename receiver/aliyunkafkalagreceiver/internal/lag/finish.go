@@ -36,7 +36,7 @@ func (s *stream) finish(result *Result) {
 	if s.present {
 		s.deliver(result)
 	}
-	s.pace = s.pace * 4 / 5 // a stream must not wait for ever for the time that a slow page took
+	s.pace = s.pace * 4 / 5 // otherwise one slow page would keep the stream from being read again
 	if s.pages > 0 {
 		s.pace = s.slowest
 	}
@@ -121,7 +121,7 @@ func (s *stream) entry(sr *Series, samples []Sample, gap *GivenUp) Entry {
 		if sr.held || s.broken {
 			return Entry{}
 		}
-		samples = after(samples, s.from) // the present is worth more than what there was no time for
+		samples = after(samples, s.from) // there was no time for the older points: the newer ones are delivered without them
 	}
 	if len(samples) > 0 {
 		if sr.begun {

@@ -50,8 +50,8 @@ func (s *stream) proof(sr *Series) int64 {
 	return s.beginning(sr)
 }
 
-// fillGaps plans how to read series that lie behind the window: those that points were read of, those about to end, and
-// those whose time has come. They are asked for by name, or else the window is extended. fillGaps reports whether there
+// fillGaps plans how to read series that lie behind the window: those that points were read of, those about to get
+// their stale marker, and those whose time has come. They are asked for by name, or else the window is extended. fillGaps reports whether there
 // is anything to ask.
 func (s *stream) fillGaps() bool {
 	if !s.present || s.broken || s.short {
@@ -74,7 +74,7 @@ func (s *stream) fillGaps() bool {
 			due = append(due, sr)
 		}
 	}
-	// Of newcomers in great number, the others are taken as the window shows them.
+	// Of many newcomers, only some are asked for by name. The others are delivered as the window shows them.
 	found = found[:min(len(found), max(1, s.pages)*s.settings.BatchSize)]
 	calls := s.group(append(needed, found...))
 	if back < s.from && s.pagesIn(back, s.from) < s.pagesOf(calls...) {
@@ -169,7 +169,7 @@ func (s *stream) callsFor(series int) int {
 }
 
 // namesRead takes note of a call by name. A series without a point in the reply may be unknown by its name: only a
-// window shows whether it has ended.
+// window shows whether it has disappeared.
 func (s *stream) namesRead(r *Request) {
 	for _, sr := range r.series {
 		sr.share = 0

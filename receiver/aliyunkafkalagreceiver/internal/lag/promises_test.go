@@ -27,6 +27,9 @@ func (o *oracle) batchOf(instance int) []int {
 // wasRead reports whether this scrape has read the stream of a series without an error.
 func (o *oracle) wasRead(s *source) bool {
 	r := &o.readings[o.cloud.stream(s.metric, s.instance)]
+	if r.split && o.tight { // the search for a bad instance may have taken the time
+		return false
+	}
 	for _, i := range o.batchOf(s.instance) { // an error ends the search for a bad instance, and the batch has to wait
 		if other := o.readings[o.cloud.stream(s.metric, i)]; other.failed && (r.split || r.bad) {
 			return false

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// errTooLarge is the failure of a request that is not planned to have so many pages and cannot be cut.
-var errTooLarge = errors.New("more than 100 pages, which cannot be read in smaller parts; if it lasts, list fewer instances")
+// errTooLarge is the failure of a request that has more than maxPages pages and cannot be read in smaller parts.
+var errTooLarge = errors.New("out_of_time: more than 100 pages that cannot be read in smaller parts; if it lasts, list fewer instances")
 
 // Scrape is one reading of all streams up to the present. Its methods are safe for concurrent use.
 type Scrape struct {
@@ -80,7 +80,9 @@ func (sc *Scrape) pick() *Request {
 				continue
 			}
 			if r := s.nextRequest(sc.budget(s)); r != nil {
-				sc.streams = append(slices.Delete(sc.streams, i, i+1), s)
+				if r.kind != searchRequest { // a search is soon over, and may spare others theirs
+					sc.streams = append(slices.Delete(sc.streams, i, i+1), s)
+				}
 				return r
 			}
 		}

@@ -70,7 +70,7 @@ func (e Entry) StaleTimestamp() int64 {
 	return e.Series.watermark + 1
 }
 
-// Accept records that the next consumer has accepted the entry, or that it was given up. The entries of one series
+// Accept records that the next consumer has accepted the entry, or that it was dropped. The entries of one series
 // have to be accepted in ascending order.
 func (e Entry) Accept() {
 	if n := len(e.Samples); n > 0 {

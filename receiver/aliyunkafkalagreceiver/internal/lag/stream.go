@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// restored is the start of a stream whose watermarks were restored: what it does not know is new.
+// restored marks a stream whose watermarks came from storage: series that it does not know are new, and all of their
+// points are delivered.
 const restored = 1
 
 // stream is one metric of one batch of instances: what is remembered of its series, and what the scrape under way has

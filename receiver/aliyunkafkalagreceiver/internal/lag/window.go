@@ -3,7 +3,7 @@ package lag
 import "math"
 
 const (
-	// partPages is about how many pages a part of a window has that is too large to be read at once.
+	// partPages is about how many pages each part of a large window has.
 	partPages = 4
 	// wholePages is the largest window that is read at once, if there is plenty of time.
 	wholePages = 16
@@ -37,7 +37,7 @@ func (s *stream) windowStart() int64 {
 			behind -= due[d]
 		}
 		calls := s.pagesIn(at, s.now) + s.callsFor(behind)
-		// Where it is only just one page, one period more would be another.
+		// A window that is only just one page is not made longer: one period more would be another page.
 		if exact := s.leastPages(at) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
 			fewest, start = min(exact, fewest), at
 		}
@@ -71,7 +71,7 @@ func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
 	return due, forced
 }
 
-// due reports whether a series is to be asked for in this scrape: its time has come, or it is about to end.
+// due reports whether a series is to be asked for in this scrape: its time has come, or it is about to get its stale marker.
 func (s *stream) due(sr *Series) bool {
 	return sr.next <= s.now || sr.watermark <= s.staleTo()
 }
@@ -97,7 +97,7 @@ func (s *stream) nextPart(b budget) *Request {
 	}
 	start, planned := s.plan(b)
 	need := planned
-	if !s.present { // better late than never
+	if !s.present { // the present is read even if time is short
 		need = 1
 	}
 	if !b.enough(need) {
