@@ -107,7 +107,7 @@ func (s *stream) markNeeded() {
 
 // covered reports whether everything since the series' watermark was read, as far as its points count.
 func (s *stream) covered(sr *Series) bool {
-	return s.present && s.beginning(sr) >= s.from || sr.answered
+	return sr.answered || s.present && !sr.far && s.beginning(sr) >= s.from
 }
 
 // beginning is the time after which points of a series count.
@@ -175,7 +175,7 @@ func (s *stream) namesRead(r *Request) {
 		sr.share = 0
 		if !sr.answered {
 			sr.unnamed = s.now + nameRetry.Milliseconds()
-			sr.held = sr.needed
+			sr.held = sr.needed && sr.begun
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (o *oracle) checkEnd(s *source) {
 	if !st.known || !o.wasRead(s) || o.tight {
 		return
 	}
-	p, ok := s.newest(o.started, o.cloud.period, false)
+	p, ok := s.newest(o.finished, o.cloud.period, false)
 	if ok && o.now < p.ts+o.settings.StaleAfter.Milliseconds() || st.ended {
 		st.due = 0
 		return

@@ -11,6 +11,7 @@ type Request struct {
 	stream  *stream
 	kind    requestKind
 	series  []*Series // the series of Names
+	span    int64     // how much of the window there may be points in
 	planned int       // pages it is expected to have
 	limit   int       // pages after which it is abandoned
 	pages   int       // pages read

@@ -35,6 +35,7 @@ type Series struct {
 
 	// What the scrape under way knows.
 	fresh    bool // it was found in this scrape
+	far      bool // it was found by a probe: it may have newer points before the window
 	needed   bool // points of it were read, and the time before them was not
 	asked    bool // it was asked for by name
 	answered bool // the reply by name had a point of it

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// restored marks a stream whose watermarks came from storage: series that it does not know are new, and all of their
-// points are delivered.
-const restored = 1
-
 // stream is one metric of one batch of instances: what is remembered of its series, and what the scrape under way has
 // read. It is not safe for concurrent use.
 type stream struct {
@@ -22,8 +18,9 @@ type stream struct {
 	list      []*Series // the same series, in a stable order
 	forgotten int       // how many of the list are forgotten
 
-	// started is the time of the first scrape that read the present, 0 until then. Of an unknown series only the newest
-	// of the points before it counts: a predecessor may have delivered them.
+	// started is the time of the first scrape that read the present, or the newest watermark that was restored; 0 if
+	// there is none. Of an unknown series only the newest of the points before it counts: a predecessor may have
+	// delivered them.
 	started int64
 	// newest is the newest timestamp read, whatever the series, and readAt when the present was read last.
 	newest, readAt int64
@@ -119,7 +116,7 @@ func (s *stream) staleTo() int64 { return s.now - s.settings.StaleAfter.Millisec
 func (s *stream) begin(now int64) {
 	s.compact()
 	for _, sr := range s.list {
-		sr.fresh, sr.needed, sr.asked, sr.answered, sr.held = false, false, false, false, false
+		sr.fresh, sr.far, sr.needed, sr.asked, sr.answered, sr.held = false, false, false, false, false, false
 	}
 	if cap(s.points) > 1024+8*len(s.list) { // of a backlog
 		s.points, s.samples = nil, nil
@@ -142,20 +139,19 @@ func (s *stream) gather(r *Request, points []Point) {
 		if r.kind != namesRequest {
 			s.count(r, p.Timestamp)
 		}
-		if reason := s.keep(p, r.kind == namesRequest); reason != "" {
+		if reason := s.keep(p, r.kind); reason != "" {
 			s.dropped[reason]++
 		}
 	}
 }
 
-// keep keeps a point that may be delivered, and returns why it does not keep any other. named reports whether it comes
-// with a reply by name.
-func (s *stream) keep(p *Point, named bool) DropReason {
+// keep keeps a point of a request that may be delivered, and returns why it does not keep any other.
+func (s *stream) keep(p *Point, kind requestKind) DropReason {
 	sr := s.lookup(p)
 	if sr == nil && !s.filter.match(p.Group, s.perPeriod) {
 		return DropFiltered
 	}
-	if named && sr != nil && sr.asked && p.Timestamp >= sr.watermark {
+	if kind == namesRequest && sr != nil && sr.asked && p.Timestamp >= sr.watermark {
 		sr.answered = true
 	}
 	if reason := s.settings.dropReason(p, s.now); reason != "" {
@@ -167,7 +163,7 @@ func (s *stream) keep(p *Point, named bool) DropReason {
 			return DropStale
 		}
 		sr = s.add(p.Key, floor)
-		sr.fresh = true
+		sr.fresh, sr.far = true, kind == probeRequest
 	}
 	if p.Account != "" {
 		sr.Account = p.Account

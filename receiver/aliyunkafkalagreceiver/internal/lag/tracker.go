@@ -72,7 +72,7 @@ func (s *stream) restore(m Watermark, now int64) {
 	}
 	sr := s.add(m.Key, m.Timestamp)
 	sr.Account, sr.begun, sr.delivered = m.Account, true, true
-	s.started = restored
+	s.started = max(s.started, m.Timestamp)
 	s.newest = max(s.newest, sr.watermark)
 	s.readAt = s.newest
 	s.perPeriod = float64(len(s.series))

@@ -105,11 +105,11 @@ func (s *stream) nextPart(b budget) *Request {
 		return nil
 	}
 	r := s.request(windowRequest, start, s.from)
-	r.planned = planned
+	r.planned, r.span = planned, s.top()-start
 	switch {
 	case s.starting && s.perPeriod == 0 && !s.present && s.span == 0:
 		r.limit = 1 // enough for most batches, and for the others it shows how dense the points are
-	case s.spanIn(r) > s.period():
+	case r.span > s.period():
 		r.limit = 2*(planned+s.pagesIn(s.expected()-s.period(), s.now)) + 2
 	}
 	return r
@@ -143,17 +143,16 @@ func (s *stream) plan(b budget) (start int64, pages int) {
 		span = s.spanOf(partPages)
 	}
 	span = min(span, max(s.spanOf(b.pages), s.period()))
-	end := s.from
-	if !s.present {
-		end = min(end, s.expected())
-	}
-	start = max(s.target, min(end-span, s.from-1))
+	start = max(s.target, min(s.top()-span, s.from-1))
 	return start, s.pagesIn(start, s.from)
 }
 
-// spanIn is how much of r's window there may be points in.
-func (s *stream) spanIn(r *Request) int64 {
-	return min(r.End, s.expected()) - r.Start
+// top is up to where the next part may have points, as far as that is known: the newest ones are not published yet.
+func (s *stream) top() int64 {
+	if s.present || s.span > 0 {
+		return s.from
+	}
+	return min(s.from, max(s.expected(), s.target+s.period()))
 }
 
 // partRead takes note of a part of the window that was read.
@@ -162,17 +161,16 @@ func (s *stream) partRead(r *Request) {
 	s.failures, s.err = 0, nil
 	s.span = 0
 	if s.perPeriod == 0 || 2*r.pages <= r.planned { // nearly empty
-		s.span = 2 * s.spanIn(r)
+		s.span = 2 * r.span
 	}
 }
 
 // cut has a part read again in smaller ones, since it is much larger than planned. It reports whether it can.
 func (s *stream) cut(r *Request) bool {
-	span := s.spanIn(r)
-	if r.kind != windowRequest || span <= s.period() {
+	if r.kind != windowRequest || r.span <= s.period() {
 		return false
 	}
-	s.span = max(s.period(), span/2/s.period()*s.period())
+	s.span = max(s.period(), r.span/2/s.period()*s.period())
 	if r.limit == 1 {
 		s.span = 2 * s.period()
 	}
