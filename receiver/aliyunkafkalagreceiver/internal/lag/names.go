@@ -47,7 +47,7 @@ func (s *stream) proof(sr *Series) int64 {
 	if sr.begun {
 		return sr.watermark - 1
 	}
-	return s.beginning(sr)
+	return max(sr.watermark, s.earliest())
 }
 
 // fillGaps plans how to read series that lie behind the window: those that points were read of, those about to get
