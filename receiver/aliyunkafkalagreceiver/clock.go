@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxClockError is how far CloudMonitor's Date may be from the local clock to be trusted. CloudMonitor itself refuses
+// maxClockError is how far CloudMonitor's Date may be from the local clock to be trusted. CloudMonitor itself rejects
 // calls that are further off.
 const maxClockError = 15 * time.Minute
 
@@ -22,7 +22,7 @@ type clock struct {
 	start time.Time
 
 	mu        sync.Mutex
-	low, high time.Duration // bounds of CloudMonitor's time minus local time; 0 until a reply contradicts
+	low, high time.Duration // bounds of CloudMonitor's time minus local time; 0 until a reply shows a difference
 }
 
 func newClock(start time.Time) *clock {
@@ -49,7 +49,7 @@ func (c *clock) observe(date time.Time, sent, received moment) {
 	c.low, c.high = low, high // where they contradict, the newest reply counts
 }
 
-// at returns CloudMonitor's time at m: the local time, corrected by as little as the bounds demand.
+// at returns CloudMonitor's time at m: the local time, corrected by the smallest amount that fits the bounds.
 func (c *clock) at(m moment) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

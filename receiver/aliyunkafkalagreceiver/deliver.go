@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	// maxRejections is after how many rejections in a row, without a part accepted, the search for the rejected
-	// points stops.
+	// maxRejections is the number of rejections in a row after which the search for the rejected points stops.
 	maxRejections = 16
 
 	// shutdownGrace is how long a delivery may go on after the shutdown began. One that hangs would otherwise hold up
@@ -38,7 +37,7 @@ type deliverer struct {
 	accept      func(lag.Entry) // settles an entry
 }
 
-// settlement is how a delivery went.
+// settlement is the result of a delivery.
 type settlement struct {
 	points    int         // data points there were to deliver
 	accepted  int         // data points that the next consumer accepted
@@ -79,9 +78,8 @@ func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement
 	return run.settlement
 }
 
-// part delivers a part and reports whether it was accepted as a whole. atFault reports whether it is known to hold
-// rejected points, since all others of a rejected part were accepted: then it is split without being sent. A point
-// alone is always sent, to be sure.
+// part delivers entries and reports whether all were accepted. If atFault, they are known to hold a rejected point, since
+// all others were accepted, and are split without being sent first. A single point is always sent.
 func (d *delivery) part(ctx context.Context, entries []lag.Entry, atFault bool) bool {
 	alone := size(entries) == 1
 	if !atFault || alone {
@@ -175,7 +173,7 @@ func timestamp(e lag.Entry) int64 {
 	return e.Samples[len(e.Samples)-1].Timestamp
 }
 
-// permanent reports whether err says that sending the same again is useless. An error that joins several, as of several
+// permanent reports whether sending the same points again is useless. An error that joins several, as of several
 // exporters or requests, is permanent only if all of them are: some of the points may yet be taken.
 func permanent(err error) bool {
 	if !consumererror.IsPermanent(err) {

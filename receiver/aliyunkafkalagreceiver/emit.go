@@ -39,7 +39,8 @@ func (e *emitter) wants(account string) bool {
 	return e.template(account).ScopeMetrics().Len() > 0
 }
 
-// template returns the metrics of an account without data points, and nothing in it if the account is excluded.
+// template returns the metrics of an account, without data points. It is empty if resource_attributes exclude the
+// account.
 func (e *emitter) template(account string) pmetric.ResourceMetrics {
 	t, ok := e.templates[account]
 	if ok {

@@ -15,7 +15,7 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// health logs how the receiver does, and reports it as component status: when that changes, not with every scrape.
+// health logs how the receiver is doing and reports it as component status, only when that changes.
 // Times are those of the monotonic clock.
 type health struct {
 	logger *zap.Logger
@@ -63,7 +63,7 @@ func newHealth(logger *zap.Logger) *health {
 	}
 }
 
-// read takes what a scrape read.
+// read records what a scrape read.
 func (h *health) read(now time.Duration, result *lag.Result) {
 	h.reading(now, result)
 	h.badInstances(result.Bad)
@@ -127,7 +127,7 @@ func (h *health) failing(result *lag.Result) {
 		return
 	}
 	err := errors.Join(errs...)
-	h.logger.Log(level, "Reading from CloudMonitor fails; what is missing is read by a later scrape", zap.Error(err),
+	h.logger.Log(level, "Reading from CloudMonitor fails; later scrapes read what is missing", zap.Error(err),
 		zap.Strings("streams", streams), zap.Int("failed_batches", len(result.Failures)), zap.Int("batches", result.Streams))
 	h.report(componentstatus.NewRecoverableErrorEvent(err))
 }
@@ -202,7 +202,7 @@ func (h *health) givingUp(now time.Duration, result *lag.Result) {
 	h.givenUp += points
 }
 
-// delivered takes how a delivery went.
+// delivered records the result of a delivery.
 func (h *health) delivered(s *settlement) {
 	if len(s.dropped) > 0 {
 		h.logger.Error("The pipeline permanently rejected points, which are dropped: the backend may have another value for them, or a newer one",

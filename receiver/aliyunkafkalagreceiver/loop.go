@@ -8,7 +8,7 @@ import (
 )
 
 // run waits for initial_delay and then scrapes once every collection_interval until ctx ends. After a
-// scrape that took longer the next one begins at once; none are caught up.
+// scrape that took longer the next one begins at once; missed scrapes are not repeated.
 func (r *lagReceiver) run(ctx context.Context) {
 	if !sleep(ctx, r.cfg.InitialDelay) {
 		return

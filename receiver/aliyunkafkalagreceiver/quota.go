@@ -30,7 +30,7 @@ type quota struct {
 
 // announce logs what at least one call for each stream a scrape comes to.
 func (q *quota) announce(endpoint string, streams int) {
-	q.log("At least one call to CloudMonitor for each batch of instances and metric", float64(streams),
+	q.log("Each scrape makes at least one call to CloudMonitor for each batch and metric", float64(streams),
 		zap.String("endpoint", endpoint), zap.Int("batches", streams))
 }
 

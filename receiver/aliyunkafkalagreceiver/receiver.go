@@ -147,7 +147,7 @@ func (r *lagReceiver) saveWatermarks(ctx context.Context) {
 	r.store.save(ctx, r.tracker.Watermarks())
 }
 
-// announce logs what the receiver is going to do, and what of it is probably not meant.
+// announce logs what the receiver will do and warns about settings that are probably a mistake.
 func (r *lagReceiver) announce() {
 	r.quota.announce(r.cfg.endpointURL(), r.tracker.Streams())
 	overlaps, release := r.claims.claim(r.set.ID, r.cfg)

@@ -23,8 +23,8 @@ func split(entries []lag.Entry) [][]lag.Entry {
 	if len(entries) == 1 {
 		return splitByTime(entries[0])
 	}
-	// Dealt out like cards, so that neighbours part: what is rejected together is often of one instance, and parts
-	// without anything to accept would end the search too early.
+	// Entries go to the parts in turn. Neighbours often belong to one instance and are rejected together, and parts
+	// that are rejected as a whole would end the search too early.
 	parts := make([][]lag.Entry, min(splitWays, len(entries)))
 	for i, e := range entries {
 		parts[i%len(parts)] = append(parts[i%len(parts)], e)

@@ -27,8 +27,7 @@ type watermarkStore struct {
 	period time.Duration
 	logger *zap.Logger
 
-	saved   string // the record that the storage has
-	failing bool
+	failing bool // the last save failed
 }
 
 // record is what is stored, as JSON.
@@ -44,11 +43,11 @@ type record struct {
 func openStore(ctx context.Context, host component.Host, cfg *Config, id component.ID, logger *zap.Logger) (*watermarkStore, error) {
 	extension, found := host.GetExtensions()[*cfg.Storage]
 	if !found {
-		return nil, fmt.Errorf("storage: extension %q is not there; add it to extensions and to service::extensions", cfg.Storage)
+		return nil, fmt.Errorf("storage: extension %q is not configured; add it to extensions and to service::extensions", cfg.Storage)
 	}
 	provider, ok := extension.(storage.Extension)
 	if !ok {
-		return nil, fmt.Errorf("storage: extension %q is not a storage, use file_storage for example", cfg.Storage)
+		return nil, fmt.Errorf("storage: extension %q is not a storage extension; use file_storage for example", cfg.Storage)
 	}
 	client, err := provider.GetClient(ctx, component.KindReceiver, id, "")
 	if err != nil {
@@ -111,7 +110,7 @@ func (s *watermarkStore) save(ctx context.Context, marks []lag.Watermark) {
 	if failing := err != nil; failing != s.failing {
 		s.failing = failing
 		if failing {
-			s.logger.Error("Cannot store the watermarks; a restart would lose or repeat points", zap.Error(err))
+			s.logger.Error("Cannot store the watermarks; a restart would miss or repeat points", zap.Error(err))
 		} else {
 			s.logger.Info("Storing the watermarks again")
 		}

@@ -36,12 +36,15 @@ func (s *stream) finish(result *Result) {
 	if s.present {
 		s.deliver(result)
 	}
-	s.pace = s.pace * 4 / 5 // a stream must not wait for ever for the time that a slow page took
+	s.pace = s.pace * 4 / 5 // otherwise one slow page would keep the stream from being read again
 	if s.pages > 0 {
 		s.pace = s.slowest
 	}
 	if s.starting && !(s.present && (s.newest > 0 || s.from <= s.target)) {
-		s.started, s.quiet = 0, s.now-s.from
+		s.started = 0
+		if s.present {
+			s.quiet = s.now - s.from
+		}
 	}
 	for _, sr := range s.list {
 		if sr.stream == s && !sr.begun && !sr.held {
@@ -118,7 +121,7 @@ func (s *stream) entry(sr *Series, samples []Sample, gap *GivenUp) Entry {
 		if sr.held || s.broken {
 			return Entry{}
 		}
-		samples = after(samples, s.from) // the present is worth more than what there was no time for
+		samples = after(samples, s.from) // there was no time for the older points: the newer ones are delivered without them
 	}
 	if len(samples) > 0 {
 		if sr.begun {
@@ -132,7 +135,7 @@ func (s *stream) entry(sr *Series, samples []Sample, gap *GivenUp) Entry {
 		newest = samples[n-1].Timestamp
 	}
 	if covered || sr.asked {
-		sr.next = s.now + max(0, s.newest-newest)/3
+		s.schedule(sr, newest)
 	}
 	e := Entry{Series: sr, Samples: samples}
 	if covered && newest <= s.staleTo() {

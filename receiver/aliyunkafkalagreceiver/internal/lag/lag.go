@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNoTime is the failure of a stream that was not read because the scrape had no time left for it.
-var ErrNoTime = errors.New("no time left in this scrape")
+var ErrNoTime = errors.New("out_of_time: no time left in this scrape; if it lasts, raise timeout, requests_per_second or max_concurrency, or list fewer instances")
 
 // Key identifies a series within one metric.
 type Key struct {
@@ -43,7 +43,7 @@ type Point struct {
 // Settings are the configured bounds of reading.
 type Settings struct {
 	Period      time.Duration           // CloudMonitor's statistical period
-	StaleAfter  time.Duration           // age of its newest point at which a series ends
+	StaleAfter  time.Duration           // age of its newest point at which a series gets its stale marker
 	MaxBackfill time.Duration           // age at which a point is not read any more
 	Wanted      func(group string) bool // reports whether a consumer group is to be read; it has to be safe for concurrent use
 	PageLength  int                     // points of a full page

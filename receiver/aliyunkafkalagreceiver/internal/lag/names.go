@@ -9,6 +9,9 @@ import (
 // maxQuerySpan is how far back CloudMonitor answers (DescribeMetricList: 31 days).
 const maxQuerySpan = 31 * 24 * 60 * 60 * 1000
 
+// maxExtensions bounds how often a window is extended in one scrape: what it brings may show other gaps.
+const maxExtensions = 3
+
 // call is one call by name.
 type call struct {
 	series []*Series
@@ -17,22 +20,25 @@ type call struct {
 
 // nextNames returns the next request by name, nil when there is none or no time for it.
 func (s *stream) nextNames(b budget) *Request {
-	for len(s.calls) > 0 {
-		c := s.calls[0]
-		s.calls = s.calls[1:]
-		if pages := s.pagesOf(c); b.enough(pages) {
-			r := s.request(namesRequest, s.now-1, s.now)
-			r.series, r.planned = c.series, pages
-			for _, sr := range c.series {
-				sr.asked = true
-				r.Names = append(r.Names, sr.Key)
-				r.Start = min(r.Start, s.proof(sr))
-			}
-			r.Start = max(r.Start, s.now-maxQuerySpan+1)
-			return r
-		}
+	if len(s.calls) == 0 {
+		return nil
 	}
-	return nil
+	c := s.calls[0]
+	pages := s.pagesOf(c)
+	if !b.enough(pages) {
+		s.calls, s.short = nil, true
+		return nil
+	}
+	s.calls = s.calls[1:]
+	r := s.request(namesRequest, s.now-1, s.now)
+	r.series, r.planned = c.series, pages
+	for _, sr := range c.series {
+		sr.asked = true
+		r.Names = append(r.Names, sr.Key)
+		r.Start = min(r.Start, s.proof(sr))
+	}
+	r.Start = max(r.Start, s.now-maxQuerySpan+1)
+	return r
 }
 
 // proof is where to begin to read a series by name: before its last known point, so that a reply without it shows that
@@ -44,42 +50,50 @@ func (s *stream) proof(sr *Series) int64 {
 	return s.beginning(sr)
 }
 
-// planNames decides which series behind the window to ask for by name: those that points were read of, those about to
-// end, and those whose time has come. If the first take more calls than reading a longer window, that is extended
-// instead, and the rest is planned afterwards.
-func (s *stream) planNames() {
-	if s.planned || !s.present || s.broken || s.short && !s.extended {
-		return
+// fillGaps plans how to read series that lie behind the window: those that points were read of, those about to get
+// their stale marker, and those whose time has come. They are asked for by name, or else the window is extended. fillGaps reports whether there
+// is anything to ask.
+func (s *stream) fillGaps() bool {
+	if !s.present || s.broken || s.short {
+		return false
 	}
-	s.planned = true
 	s.markNeeded()
 	var needed, found, due []*Series
-	reach := s.from
+	back, reach := s.from, s.from // of series that can be asked for by name, and of those that cannot
 	for _, sr := range s.list {
 		switch nameable := sr.nameable(s.now); {
-		case s.covered(sr):
+		case s.covered(sr), sr.asked:
 		case sr.needed && nameable && sr.fresh:
 			found = append(found, sr)
 		case sr.needed && nameable:
 			needed = append(needed, sr)
+			back = min(back, s.beginning(sr))
 		case sr.needed && !sr.fresh:
 			reach = min(reach, s.beginning(sr))
 		case nameable && s.due(sr):
 			due = append(due, sr)
 		}
 	}
-	// Newcomers in great number are taken as the window shows them.
-	if s.callsFor(len(found)) <= max(1, s.pages) {
-		needed = append(needed, found...)
+	// Of many newcomers, only some are asked for by name. The others are delivered as the window shows them.
+	found = found[:min(len(found), max(1, s.pages)*s.settings.BatchSize)]
+	calls := s.group(append(needed, found...))
+	if back < s.from && s.pagesIn(back, s.from) < s.pagesOf(calls...) {
+		return s.extend(min(back, reach))
 	}
-	if s.extend(reach, needed) {
-		s.planned = false
-		return
+	s.calls = append(calls, s.group(due)...)
+	if n := len(needed) + len(found) + len(due); len(s.calls) > 1 && n <= s.settings.BatchSize {
+		s.calls = s.group(slices.Concat(needed, found, due))
 	}
-	s.calls = append(s.group(needed), s.group(due)...)
-	if len(s.calls) > 1 && len(needed)+len(due) <= s.settings.BatchSize {
-		s.calls = s.group(append(needed, due...))
+	return len(s.calls) > 0 || s.extend(reach)
+}
+
+// extend has the window read on to reach, and reports whether that is further back.
+func (s *stream) extend(reach int64) bool {
+	if reach >= s.from || s.extended == maxExtensions {
+		return false
 	}
+	s.extended, s.target = s.extended+1, max(reach, s.earliest())
+	return true
 }
 
 // markNeeded marks the series that points were read of although the time before them was not.
@@ -103,28 +117,6 @@ func (s *stream) beginning(sr *Series) int64 {
 		w = max(w, s.started)
 	}
 	return w
-}
-
-// extend has the window read on to reach, and further for the needed series if that takes fewer calls than their names.
-func (s *stream) extend(reach int64, needed []*Series) bool {
-	if s.extended {
-		return false
-	}
-	back, named := s.from, 0
-	for _, sr := range needed {
-		back = min(back, s.beginning(sr))
-	}
-	for _, c := range s.group(needed) {
-		named += s.pagesOf(c)
-	}
-	if s.pagesIn(back, s.from) < named {
-		reach = min(reach, back)
-	}
-	if reach >= s.from {
-		return false
-	}
-	s.extended, s.target = true, max(reach, s.earliest())
-	return true
 }
 
 // group makes calls of series. A call is read from its furthest watermark on, so its series lie at similar distances.
@@ -162,9 +154,13 @@ func (s *stream) pointsOf(sr, first *Series) int64 {
 	return points
 }
 
-// pagesOf estimates how many pages a call has.
-func (s *stream) pagesOf(c call) int {
-	return max(1, int(math.Ceil(float64(c.points)/float64(s.settings.PageLength))))
+// pagesOf estimates how many pages calls have.
+func (s *stream) pagesOf(calls ...call) int {
+	pages := 0
+	for _, c := range calls {
+		pages += max(1, int(math.Ceil(float64(c.points)/float64(s.settings.PageLength))))
+	}
+	return pages
 }
 
 // callsFor is how many calls ask for so many series by name.
@@ -173,7 +169,7 @@ func (s *stream) callsFor(series int) int {
 }
 
 // namesRead takes note of a call by name. A series without a point in the reply may be unknown by its name: only a
-// window shows whether it has ended.
+// window shows whether it has disappeared.
 func (s *stream) namesRead(r *Request) {
 	for _, sr := range r.series {
 		sr.share = 0

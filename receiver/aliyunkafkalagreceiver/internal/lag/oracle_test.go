@@ -116,7 +116,7 @@ func (o *oracle) restarted() {
 // deliver, since it knows what was delivered before.
 func (o *oracle) resumed() {
 	for i := range o.states {
-		o.states[i].presented, o.states[i].due, o.states[i].missing = 0, 0, 0
+		o.states[i].presented, o.states[i].due, o.states[i].missing, o.states[i].held = 0, 0, 0, 0
 	}
 	for at := range o.readings {
 		o.readings[at] = reading{started: 1, delivered: true}
@@ -234,6 +234,7 @@ func (o *oracle) done(q *lag.Request) {
 		}
 		if q.End >= min(r.oldest, o.now) { // a probe of the past reaches nothing in between
 			r.oldest = min(r.oldest, q.Start)
+			r.failed = false // or it was asked for again
 		}
 	})
 }

@@ -40,8 +40,9 @@ func (s *stream) request(kind requestKind, start, end int64) *Request {
 
 // budget is what a scrape has left for a stream.
 type budget struct {
-	pages float64 // how many pages there is time for, by the slowest page of late
-	first bool    // nothing was asked for yet
+	pages    float64 // how many pages there is time for, by the slowest page of late
+	first    bool    // nothing was asked for yet
+	noSearch bool    // a search of another stream has shown that it is not single instances that fail
 }
 
 // enough reports whether there is time for so many pages. The first request of a scrape is always made, or nothing

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// errTooLarge is the failure of a request that is not planned to have so many pages and cannot be cut.
-var errTooLarge = errors.New("more than 100 pages, which cannot be read in smaller parts; if it lasts, list fewer instances")
+// errTooLarge is the failure of a request that has more than maxPages pages and cannot be read in smaller parts.
+var errTooLarge = errors.New("out_of_time: more than 100 pages that cannot be read in smaller parts; if it lasts, list fewer instances")
 
 // Scrape is one reading of all streams up to the present. Its methods are safe for concurrent use.
 type Scrape struct {
@@ -17,11 +17,12 @@ type Scrape struct {
 	left    func() time.Duration
 
 	mu       sync.Mutex
-	changed  *sync.Cond // a request is done
-	streams  []*stream  // those to read, in the order of reading
-	underWay int        // requests
-	asked    bool       // a request was made
-	noSearch bool       // a search has shown that it is not single instances that fail
+	changed  *sync.Cond    // a request is done
+	streams  []*stream     // those to read, in the order of reading
+	underWay int           // requests
+	asked    bool          // a request was made
+	slowest  time.Duration // the slowest page of this scrape
+	noSearch bool          // a search has shown that it is not single instances that fail
 }
 
 // Begin begins a scrape at now, CloudMonitor's time. left returns how much time the scrape has left for reading.
@@ -79,7 +80,9 @@ func (sc *Scrape) pick() *Request {
 				continue
 			}
 			if r := s.nextRequest(sc.budget(s)); r != nil {
-				sc.streams = append(slices.Delete(sc.streams, i, i+1), s)
+				if r.kind != searchRequest { // a search is soon over, and may spare others theirs
+					sc.streams = append(slices.Delete(sc.streams, i, i+1), s)
+				}
 				return r
 			}
 		}
@@ -88,11 +91,14 @@ func (sc *Scrape) pick() *Request {
 }
 
 func (sc *Scrape) budget(s *stream) budget {
-	pace := s.pace
-	if s.pages > 0 {
-		pace = s.slowest
+	pace := s.slowest
+	if s.pages == 0 {
+		pace = s.pace
+		if sc.slowest > 0 { // what was slow in the last scrape may be fast again
+			pace = min(pace, sc.slowest)
+		}
 	}
-	return budget{pages: float64(max(0, sc.left())) / float64(max(1, pace)), first: !sc.asked}
+	return budget{pages: float64(max(0, sc.left())) / float64(max(1, pace)), first: !sc.asked, noSearch: sc.noSearch}
 }
 
 // nextRequest returns what the stream asks for next, nil when there is nothing or no time.
@@ -100,18 +106,17 @@ func (s *stream) nextRequest(b budget) *Request {
 	if r := s.nextSearch(b); r != nil {
 		return r
 	}
-	if r := s.nextPart(b); r != nil {
-		return r
+	for {
+		if r := s.nextPart(b); r != nil {
+			return r
+		}
+		if r := s.nextNames(b); r != nil {
+			return r
+		}
+		if !s.fillGaps() {
+			return s.nextProbe(b)
+		}
 	}
-	if r := s.nextProbe(b); r != nil {
-		return r
-	}
-	s.planNames()
-	if r := s.nextPart(b); r != nil { // the window was extended
-		return r
-	}
-	s.planNames()
-	return s.nextNames(b)
 }
 
 // Page takes a page of a request's reply and how long it took, retries included. last reports whether it is the last
@@ -121,15 +126,14 @@ func (sc *Scrape) Page(r *Request, points []Point, took time.Duration, last bool
 	s.slowest = max(s.slowest, took)
 	s.pages++
 	r.pages++
-	if r.kind == searchRequest {
-		s.searched(r, nil, false)
-		sc.done(r)
-		return false
-	}
 	s.gather(r, points)
 	switch {
 	case last:
 		s.read(r)
+	case r.kind == searchRequest:
+		s.abandon(r)
+		s.search.partial = true
+		s.searched(r, nil, false)
 	case r.pages < r.limit:
 		return true
 	default:
@@ -157,6 +161,7 @@ func (sc *Scrape) done(r *Request) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.noSearch = sc.noSearch || r.kind == searchRequest && r.stream.notOne
+	sc.slowest = max(sc.slowest, r.stream.slowest)
 	r.stream.busy = false
 	sc.underWay--
 	sc.changed.Broadcast()
@@ -170,6 +175,8 @@ func (s *stream) read(r *Request) {
 		s.partRead(r)
 	case namesRequest:
 		s.namesRead(r)
+	case searchRequest:
+		s.searched(r, nil, false)
 	}
 }
 

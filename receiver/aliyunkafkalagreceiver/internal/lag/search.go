@@ -24,6 +24,7 @@ type search struct {
 	bad      []BadInstance
 	failures int  // in a row
 	good     bool // a part could be read
+	partial  bool // of a part that could be read, there are more pages
 }
 
 // nextSearch returns the next request of a search, nil when none is under way.
@@ -32,7 +33,7 @@ func (s *stream) nextSearch(b budget) *Request {
 	if n == 0 {
 		return nil
 	}
-	if !b.enough(1) {
+	if b.noSearch || !b.enough(1) {
 		s.search, s.broken = search{}, true
 		return nil
 	}
@@ -67,9 +68,12 @@ func (s *stream) searched(r *Request, err error, single bool) {
 	switch {
 	case f.failures >= searchLimit, len(f.open) == 0 && !f.good && !s.broken:
 		s.search, s.broken, s.notOne = search{}, true, true
-	case len(f.open) == 0 && f.good: // the others are read in this scrape
+	case len(f.open) == 0 && f.good:
 		if !s.broken {
-			s.err = nil
+			s.err, s.present = nil, !f.partial
+		}
+		if s.present {
+			s.from, s.readAt = s.target, s.now
 		}
 		for _, b := range f.bad {
 			s.aside = append(s.aside, s.setAside(b))

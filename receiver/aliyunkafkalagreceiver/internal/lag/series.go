@@ -41,8 +41,11 @@ type Series struct {
 	held     bool // it could not be asked for by name: nothing of it is delivered
 }
 
-func (sr *Series) nameable(now int64) bool {
-	return now >= sr.unnamed && max(len(sr.Instance), len(sr.Group), len(sr.Topic)) <= maxNameLength
+// nameable reports whether the series may be asked for by name.
+func (sr *Series) nameable(now int64) bool { return now >= sr.unnamed && !sr.longName() }
+
+func (sr *Series) longName() bool {
+	return max(len(sr.Instance), len(sr.Group), len(sr.Topic)) > maxNameLength
 }
 
 // Sample is one value of a series that is to be delivered.
@@ -67,7 +70,7 @@ func (e Entry) StaleTimestamp() int64 {
 	return e.Series.watermark + 1
 }
 
-// Accept records that the next consumer has accepted the entry, or that it was given up. The entries of one series
+// Accept records that the next consumer has accepted the entry, or that it was dropped. The entries of one series
 // have to be accepted in ascending order.
 func (e Entry) Accept() {
 	if n := len(e.Samples); n > 0 {

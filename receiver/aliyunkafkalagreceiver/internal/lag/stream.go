@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// restored is the start of a stream whose watermarks were restored: what it does not know is new.
+// restored marks a stream whose watermarks came from storage: series that it does not know are new, and all of their
+// points are delivered.
 const restored = 1
 
 // stream is one metric of one batch of instances: what is remembered of its series, and what the scrape under way has
@@ -24,8 +25,8 @@ type stream struct {
 	// started is the time of the first scrape that read the present, 0 until then. Of an unknown series only the newest
 	// of the points before it counts: a predecessor may have delivered them.
 	started int64
-	// newest is the newest timestamp read, whatever the series, and newestAt the time of that scrape.
-	newest, newestAt int64
+	// newest is the newest timestamp read, whatever the series, and readAt when the present was read last.
+	newest, readAt int64
 	// quiet is how long before the present there were no points, as long as none was read at all.
 	quiet int64
 	// perPeriod estimates how many points there are at each timestamp.
@@ -65,8 +66,7 @@ type pass struct {
 	err      error         // the last failure
 
 	probed   bool
-	planned  bool // the calls by name were planned
-	extended bool // the window was extended to fill gaps
+	extended int // how often the window was extended to fill gaps
 	calls    []call
 	search   search
 	aside    []*stream // bad instances that a search found
@@ -142,19 +142,20 @@ func (s *stream) gather(r *Request, points []Point) {
 		if r.kind != namesRequest {
 			s.count(r, p.Timestamp)
 		}
-		if reason := s.keep(p); reason != "" {
+		if reason := s.keep(p, r.kind == namesRequest); reason != "" {
 			s.dropped[reason]++
 		}
 	}
 }
 
-// keep keeps a point that may be delivered, and returns why it does not keep any other.
-func (s *stream) keep(p *Point) DropReason {
+// keep keeps a point that may be delivered, and returns why it does not keep any other. named reports whether it comes
+// with a reply by name.
+func (s *stream) keep(p *Point, named bool) DropReason {
 	sr := s.lookup(p)
 	if sr == nil && !s.filter.match(p.Group, s.perPeriod) {
 		return DropFiltered
 	}
-	if sr != nil && sr.asked && p.Timestamp >= sr.watermark {
+	if named && sr != nil && sr.asked && p.Timestamp >= sr.watermark {
 		sr.answered = true
 	}
 	if reason := s.settings.dropReason(p, s.now); reason != "" {

@@ -74,6 +74,6 @@ func (s *stream) restore(m Watermark, now int64) {
 	sr.Account, sr.begun, sr.delivered = m.Account, true, true
 	s.started = restored
 	s.newest = max(s.newest, sr.watermark)
-	s.newestAt = s.newest
+	s.readAt = s.newest
 	s.perPeriod = float64(len(s.series))
 }

@@ -3,7 +3,7 @@ package lag
 import "math"
 
 const (
-	// partPages is about how many pages a part of a window has that is too large to be read at once.
+	// partPages is about how many pages each part of a large window has.
 	partPages = 4
 	// wholePages is the largest window that is read at once, if there is plenty of time.
 	wholePages = 16
@@ -37,8 +37,8 @@ func (s *stream) windowStart() int64 {
 			behind -= due[d]
 		}
 		calls := s.pagesIn(at, s.now) + s.callsFor(behind)
-		// Where it is only just one page, one period more would be another.
-		if exact := s.pagesAt(1, at, s.now) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
+		// A window that is only just one page is not made longer: one period more would be another page.
+		if exact := s.leastPages(at) + s.callsFor(behind); d >= forced && (exact < fewest || calls <= fewest) {
 			fewest, start = min(exact, fewest), at
 		}
 		if at == lowest {
@@ -71,12 +71,22 @@ func (s *stream) dueByDistance(newest, width int64) (due []int, forced int) {
 	return due, forced
 }
 
-// due reports whether a series is to be asked for in this scrape: its time has come, it is about to end, or its next
-// points are about to be older than max_backfill.
+// due reports whether a series is to be asked for in this scrape: its time has come, or it is about to get its stale marker.
 func (s *stream) due(sr *Series) bool {
-	backfill := s.settings.MaxBackfill.Milliseconds()
-	age := s.now - sr.watermark
-	return sr.next <= s.now || sr.watermark <= s.staleTo() || age >= backfill*3/4 && age <= backfill
+	return sr.next <= s.now || sr.watermark <= s.staleTo()
+}
+
+// schedule sets when to ask for a series again whose newest point is at a time: a third of its distance to the newest of
+// all later, and before its next point is too old to be read.
+func (s *stream) schedule(sr *Series, newest int64) {
+	wait := max(0, s.newest-newest) / 3
+	if wait > 0 && sr.longName() { // a window that far is expensive
+		wait = max(wait, s.settings.StaleAfter.Milliseconds()/3)
+	}
+	sr.next = s.now + wait
+	if last := newest + s.settings.MaxBackfill.Milliseconds()*9/10; s.now < last {
+		sr.next = min(sr.next, last)
+	}
 }
 
 // nextPart returns the next part of the window, the newest first. It returns nil when the window is read or there is no
@@ -87,7 +97,7 @@ func (s *stream) nextPart(b budget) *Request {
 	}
 	start, planned := s.plan(b)
 	need := planned
-	if !s.present { // better late than never
+	if !s.present { // the present is read even if time is short
 		need = 1
 	}
 	if !b.enough(need) {
@@ -148,7 +158,7 @@ func (s *stream) spanIn(r *Request) int64 {
 
 // partRead takes note of a part of the window that was read.
 func (s *stream) partRead(r *Request) {
-	s.from, s.present, s.notOne = r.Start, true, false
+	s.from, s.present, s.readAt, s.notOne = r.Start, true, s.now, false
 	s.failures, s.err = 0, nil
 	s.span = 0
 	if s.perPeriod == 0 || 2*r.pages <= r.planned { // nearly empty
@@ -177,8 +187,8 @@ func (s *stream) nextProbe(b budget) *Request {
 	}
 	s.probed = true
 	start := max(s.staleTo(), s.earliest())
-	end := start + s.period()
-	if end >= s.from {
+	end := min(start+s.period(), s.from)
+	if start >= end {
 		return nil
 	}
 	pages := max(1, int(math.Ceil(s.perPeriod/float64(s.settings.PageLength))))

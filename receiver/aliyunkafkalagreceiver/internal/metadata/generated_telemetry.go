@@ -181,19 +181,19 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagPointsGivenUp, err = builder.meter.Int64Counter(
 		"otelcol_receiver_aliyunkafkalag_points_given_up",
-		metric.WithDescription("Points that were not read because the scrape had no time left for them, estimated. [Alpha]"),
+		metric.WithDescription("Points that were not read because there was no time left or because they were older than max_backfill, estimated. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagPointsReceived, err = builder.meter.Int64Counter(
 		"otelcol_receiver_aliyunkafkalag_points_received",
-		metric.WithDescription("Points that CloudMonitor sent, whatever became of them. [Alpha]"),
+		metric.WithDescription("Points that CloudMonitor sent, including those that were dropped. [Alpha]"),
 		metric.WithUnit("{datapoint}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagScrapeDuration, err = builder.meter.Float64Histogram(
 		"otelcol_receiver_aliyunkafkalag_scrape_duration",
-		metric.WithDescription("Duration of scrapes, from the first call to the last answer of the next consumer. [Alpha]"),
+		metric.WithDescription("Duration of scrapes, delivery to the next consumer included. [Alpha]"),
 		metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries([]float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}...),
 	)
@@ -206,7 +206,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagSeriesTracked, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_aliyunkafkalag_series_tracked",
-		metric.WithDescription("Series whose last point the receiver remembers. [Alpha]"),
+		metric.WithDescription("Live series, whose watermarks the receiver remembers. [Alpha]"),
 		metric.WithUnit("{series}"),
 	)
 	errs = errors.Join(errs, err)

@@ -131,7 +131,7 @@ func AssertEqualReceiverAliyunkafkalagPointsEmitted(t *testing.T, tt *componentt
 func AssertEqualReceiverAliyunkafkalagPointsGivenUp(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_points_given_up",
-		Description: "Points that were not read because the scrape had no time left for them, estimated. [Alpha]",
+		Description: "Points that were not read because there was no time left or because they were older than max_backfill, estimated. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -147,7 +147,7 @@ func AssertEqualReceiverAliyunkafkalagPointsGivenUp(t *testing.T, tt *componentt
 func AssertEqualReceiverAliyunkafkalagPointsReceived(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_points_received",
-		Description: "Points that CloudMonitor sent, whatever became of them. [Alpha]",
+		Description: "Points that CloudMonitor sent, including those that were dropped. [Alpha]",
 		Unit:        "{datapoint}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -163,7 +163,7 @@ func AssertEqualReceiverAliyunkafkalagPointsReceived(t *testing.T, tt *component
 func AssertEqualReceiverAliyunkafkalagScrapeDuration(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.HistogramDataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_scrape_duration",
-		Description: "Duration of scrapes, from the first call to the last answer of the next consumer. [Alpha]",
+		Description: "Duration of scrapes, delivery to the next consumer included. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Histogram[float64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -194,7 +194,7 @@ func AssertEqualReceiverAliyunkafkalagScrapes(t *testing.T, tt *componenttest.Te
 func AssertEqualReceiverAliyunkafkalagSeriesTracked(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_series_tracked",
-		Description: "Series whose last point the receiver remembers. [Alpha]",
+		Description: "Live series, whose watermarks the receiver remembers. [Alpha]",
 		Unit:        "{series}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
