@@ -14,7 +14,8 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
-// TestUnusableStorage: what cannot be used is set aside and reported, and the collector starts as it does without storage.
+// TestUnusableStorage: a record that cannot be used is set aside, a file is left alone; both are reported, and the collector
+// starts as it does without storage.
 func TestUnusableStorage(t *testing.T) {
 	t.Parallel()
 	replace := func(old, replacement string) func([]byte) []byte {
@@ -28,8 +29,8 @@ func TestUnusableStorage(t *testing.T) {
 		emitted float64
 	}{
 		{"intact", replace("", ""), "", []string{"info", "Continuing from the stored watermarks"}, 2},
-		{"corrupt pages", corruptFrom(8 << 10), "", []string{"warn", "Database corruption detected, recreating database file"}, 1},
-		{"corrupt file", corruptFrom(0), "", []string{"error", "Cannot open the storage", "invalid database"}, 1},
+		{"corrupt file", func(file []byte) []byte { return bytes.Repeat([]byte("x"), len(file)) }, "", []string{"error", "Cannot open the storage", "invalid database"}, 1},
+		{"short file", func(file []byte) []byte { return file[:100] }, "", []string{"error", "Cannot open the storage"}, 1},
 		{"not JSON", replace(`{"version"`, `?"version"`), "", []string{"error", "set aside", "not a record of watermarks"}, 1},
 		{"other version", replace(`"version":1,`, `"version":9,`), "", []string{"error", "set aside", "version 9, expected 1"}, 1},
 		{"before 1970", replace(`"Timestamp":1`, `"Timestamp":-`), "", []string{"error", "set aside", "before 1970"}, 1},
@@ -62,13 +63,6 @@ func TestUnusableStorage(t *testing.T) {
 	}
 }
 
-// corruptFrom returns a change that overwrites a file from an offset on.
-func corruptFrom(offset int) func([]byte) []byte {
-	return func(file []byte) []byte {
-		return append(file[:offset:offset], bytes.Repeat([]byte("x"), len(file)-offset)...)
-	}
-}
-
 // spoil changes the files of a folder.
 func spoil(t *testing.T, folder string, change func([]byte) []byte) {
 	t.Helper()
@@ -90,5 +84,5 @@ func TestMissingStorage(t *testing.T) {
 		"HEALTH_CHECK_ENDPOINT=127.0.0.1:0", "METRICS_ENDPOINT=127.0.0.1:0", "TELEMETRY_HOST=127.0.0.1", "TELEMETRY_PORT=0",
 	}, "--config="+harness.Config("prometheus-scrape.yaml"), "--config=yaml:receivers: {aliyunkafkalag: {storage: file_storage}}")
 	assert.NotZero(t, code)
-	assert.Contains(t, output, `storage: extension "file_storage" is not there; add it to extensions and to service::extensions`)
+	assert.Contains(t, output, `storage: extension "file_storage" is not configured; add it to extensions and to service::extensions`)
 }
