@@ -3,7 +3,6 @@ package blackbox
 import (
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
@@ -84,7 +83,9 @@ func TestManyGroupsAndLittleTime(t *testing.T) {
 		PublicationDelay: time.Minute,
 		Generate:         cmssim.Generate{Instances: 30, GroupsPerInstance: groups / 30},
 	})
-	c := harness.StartPage(t, cms, strings.Replace(harness.Quick, "timeout: 20s", "timeout: 5s", 1)+"    requests_per_second: 2\n")
+	c := harness.StartPage(t, cms, `
+receivers: {aliyunkafkalag: {collection_interval: 10s, initial_delay: 0s, period: 15s, timeout: 5s, requests_per_second: 2}}
+`)
 	c.Await(groups)
 	assert.LessOrEqual(t, c.Telemetry("scrape_duration_count"), 2.0)
 }
