@@ -39,13 +39,12 @@ image: $(COLLECTOR) ## Build the container image with docker
 
 .PHONY: test
 test: export OTELCOL_BINARY := $(CURDIR)/$(COLLECTOR)
-test: export CMSSIM_BINARY := $(CURDIR)/dist/cmssim
 test: export PROMETHEUS_BINARY := $(CURDIR)/.tools/prometheus
-test: check-cc check-versions validate check-rules dist/cmssim .tools/gotestsum .tools/prometheus ## Run all tests but e2e; the last line sums up
+test: check-cc check-versions validate check-rules .tools/gotestsum .tools/prometheus ## Run all tests but e2e; the last line sums up
 	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --raw-command -- $(SHELL) -c ' \
 		status=0; \
 		$(GO) test -json -race ./... || status=1; \
-		$(GO) test -C test -json -race -count 1 -timeout 20m ./blackbox ./pipeline || status=1; \
+		$(GO) test -C test -json -race -count 1 -parallel 8 -timeout 20m ./harness ./blackbox ./pipeline || status=1; \
 		exit $$status'
 
 CONTROL_PLANE := etcd kube-apiserver kube-controller-manager kubectl

@@ -39,7 +39,8 @@ type record struct {
 	Series []lag.Watermark `json:"series"`
 }
 
-// openStore returns the store in the configured extension.
+// openStore returns the store in the configured extension. If that cannot open its file, which is logged, the store keeps
+// nothing: a corrupt file must not leave the scaler without numbers. file_storage sets aside only some corrupt files itself.
 func openStore(ctx context.Context, host component.Host, cfg *Config, id component.ID, logger *zap.Logger) (*watermarkStore, error) {
 	extension, found := host.GetExtensions()[*cfg.Storage]
 	if !found {
@@ -51,7 +52,10 @@ func openStore(ctx context.Context, host component.Host, cfg *Config, id compone
 	}
 	client, err := provider.GetClient(ctx, component.KindReceiver, id, "")
 	if err != nil {
-		return nil, fmt.Errorf("storage: extension %q: %w", cfg.Storage, err)
+		logger.Error("Cannot open the storage, so the watermarks are not kept and the points since the last run are not read again; "+
+			"if its file is corrupt, remove it, and if another collector uses it, give each a directory of its own",
+			zap.Stringer("storage", cfg.Storage), zap.Error(err))
+		client = storage.NewNopClient()
 	}
 	return &watermarkStore{client: client, region: cfg.Region, period: cfg.Period, logger: logger}, nil
 }

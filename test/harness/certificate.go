@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +17,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
+
+// startTLS serves HTTPS and HTTP/2 with a certificate for 127.0.0.1 and the hosts of the region cn-hangzhou, and returns
+// the file with that certificate.
+func startTLS(t testing.TB, server *httptest.Server) (caFile string) {
+	t.Helper()
+	cert, caFile := newCertificate(t, "127.0.0.1", "*.cn-hangzhou.aliyuncs.com")
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	return caFile
+}
 
 // newCertificate returns a certificate for an IP address and a host name that signs itself, and a file with it in PEM:
 // to trust the file is to trust a private CA.

@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"crypto/tls"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -39,11 +38,8 @@ func StartCMS(t testing.TB, scenario cmssim.Scenario) *CMS {
 func StartSecureCMS(t testing.TB, scenario cmssim.Scenario) *CMS {
 	t.Helper()
 	c, server := newCMS(t, scenario)
-	cert, caFile := newCertificate(t, "127.0.0.1", "*.cn-hangzhou.aliyuncs.com")
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	c.URL, c.Address, c.CAFile = server.URL, server.Listener.Addr().String(), caFile
+	c.CAFile = startTLS(t, server)
+	c.URL, c.Address = server.URL, server.Listener.Addr().String()
 	return c
 }
 

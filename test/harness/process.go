@@ -58,10 +58,8 @@ func Start(t testing.TB, binary string, env []string, args ...string) *Process {
 func (p *Process) Stop() time.Duration {
 	p.t.Helper()
 	began := time.Now()
-	select {
-	case <-p.done:
+	if p.Ended() {
 		return 0
-	default:
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may just have ended
 	select {
@@ -72,6 +70,16 @@ func (p *Process) Stop() time.Duration {
 		p.t.Errorf("%s did not stop within %s", p.cmd.Path, patience)
 	}
 	return time.Since(began)
+}
+
+// Ended reports whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Wait waits for the end of the process and returns its exit code.

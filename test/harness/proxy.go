@@ -14,8 +14,9 @@ import (
 type Proxy struct {
 	URL string
 
-	mu    sync.Mutex
-	hosts []string
+	mu      sync.Mutex
+	hosts   []string
+	refused string
 }
 
 // StartProxy returns a proxy in front of an address. It and its connections end with the test.
@@ -27,9 +28,13 @@ func StartProxy(t testing.TB, address string) *Proxy {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		running.Add(1)
 		defer running.Done()
-		p.add(r.Host)
+		refused := p.add(r.Host)
 		if r.Method != http.MethodConnect {
 			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		if refused {
+			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -55,8 +60,17 @@ func (p *Proxy) Hosts() []string {
 	return slices.Clone(p.hosts)
 }
 
-func (p *Proxy) add(host string) {
+// Refuse makes one host, given with its port, unreachable; "" makes all reachable again.
+func (p *Proxy) Refuse(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = host
+}
+
+// add takes note of a request and reports whether its host is unreachable.
+func (p *Proxy) add(host string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hosts = append(p.hosts, host)
+	return host == p.refused
 }

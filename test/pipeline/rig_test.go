@@ -22,22 +22,39 @@ import (
 
 const metric = "kafka_consumer_message_accumulation"
 
-// quick lets a series end when it has no point for 15 s.
-const quick = harness.Quick + `    stale_after: 15s
-`
-
-// rig is CloudMonitor, the collector, and Prometheus behind a proxy that can refuse.
+// rig is CloudMonitor, the collector, and Prometheus behind a proxy that can reject everything.
 type rig struct {
 	t          *testing.T
 	cms        *harness.CMS
 	prometheus *harness.Prometheus
-	refusing   atomic.Bool
-	start      func() *harness.Collector
+	rejecting  atomic.Bool
+	// start starts the collector, with overrides in YAML.
+	start func(overrides string) *harness.Collector
 	// want is what Prometheus should have of each instance's group "orders".
 	want map[string][]harness.Sample
 }
 
-func newRig(t *testing.T, config, endpointVariable, path string) *rig {
+// backend is a way into Prometheus.
+type backend struct{ name, config, variable, path string }
+
+var backends = []backend{
+	{"remote write", "prometheus-remote-write.yaml", "PROMETHEUS_REMOTE_WRITE_URL", "/api/v1/write"},
+	{"OTLP", "otlp.yaml", "OTEL_EXPORTER_OTLP_ENDPOINT", "/api/v1/otlp"},
+}
+
+// eachBackend runs a test with each way into Prometheus.
+func eachBackend(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	t.Parallel()
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newRig(t, b))
+		})
+	}
+}
+
+func newRig(t *testing.T, b backend) *rig {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, []byte("global: {scrape_interval: 1s}\n"), 0o600))
@@ -48,14 +65,14 @@ func newRig(t *testing.T, config, endpointVariable, path string) *rig {
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	backend := harness.Backend(t, func(w http.ResponseWriter, req *http.Request) {
-		if r.refusing.Load() {
+		if r.rejecting.Load() {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		proxy.ServeHTTP(w, req)
 	})
-	r.start = func() *harness.Collector {
-		return harness.StartCollector(t, r.cms, config, quick, endpointVariable+"="+backend+path)
+	r.start = func(overrides string) *harness.Collector {
+		return harness.StartCollector(t, r.cms, b.config, overrides, b.variable+"="+backend+b.path)
 	}
 	return r
 }
@@ -63,7 +80,12 @@ func newRig(t *testing.T, config, endpointVariable, path string) *rig {
 // publish publishes a point of the group "orders" of an instance, now.
 func (r *rig) publish(instance string, value float64) harness.Sample {
 	r.t.Helper()
-	return r.cms.Publish(instance, "orders", time.Now().Truncate(time.Millisecond), value)
+	return r.publishAt(instance, time.Now(), value)
+}
+
+func (r *rig) publishAt(instance string, at time.Time, value float64) harness.Sample {
+	r.t.Helper()
+	return r.cms.Publish(instance, "orders", at.Truncate(time.Millisecond), value)
 }
 
 // expect publishes n points of each instance, a scrape apart, that Prometheus should get.
@@ -108,7 +130,7 @@ func (r *rig) checkNothingRejected() {
 	}
 }
 
-// rejection tells whether a line counts samples that were rejected, or answers to what was
+// rejection reports whether a line counts samples that were rejected, or answers to what was
 // written other than success.
 func rejection(line string) bool {
 	for _, name := range []string{
@@ -127,53 +149,10 @@ func (r *rig) current(instance string) int {
 	return len(r.prometheus.Query(metric + `{instance_id="` + instance + `"}`))
 }
 
-// story is what a production week has in it: a restart, an outage of CloudMonitor, a
-// refusing backend, a group that ends and comes back.
-func (r *rig) story() {
+// awaitGroups waits until Prometheus has samples of exactly n groups.
+func (r *rig) awaitGroups(n int) {
 	r.t.Helper()
-	collector := r.start()
-	r.expect(3, "a", "b")
-	r.check()
-
-	collector.Stop()
-	r.publish("a", 1e6) // a restart sends nothing older than the newest point
-	r.want["a"] = append(r.want["a"], r.publish("a", 2e6))
-	r.want["b"] = append(r.want["b"], r.publish("b", 0))
-	collector = r.start()
-	r.expect(2, "a", "b")
-	r.check()
-
-	r.cms.Fail(cmssim.FaultInternalError)
-	r.expect(4, "a", "b")
-	r.cms.ClearFaults()
-	r.check()
-
-	r.refusing.Store(true)
-	r.expect(3, "a", "b")
-	r.refusing.Store(false)
-	r.check()
-	assert.Equal(r.t, 1, collector.CountLog("The pipeline refused the points"), "said once")
-
-	// b ends: it is gone while its last sample is far younger than the lookback.
-	require.Equal(r.t, 1, r.current("b"))
-	last := r.want["b"][len(r.want["b"])-1].Timestamp
 	harness.Eventually(r.t, func() bool {
-		r.expect(1, "a")
-		return r.current("b") == 0
-	}, "the series that ended is gone")
-	assert.Less(r.t, time.Since(time.UnixMilli(last)), time.Minute)
-	assert.Equal(r.t, 1, r.current("a"))
-
-	r.expect(1, "a", "b")
-	r.check()
-	assert.Equal(r.t, 1, r.current("b"), "it may come back")
-	r.checkNothingRejected()
-}
-
-func TestRemoteWrite(t *testing.T) {
-	newRig(t, "prometheus-remote-write.yaml", "PROMETHEUS_REMOTE_WRITE_URL", "/api/v1/write").story()
-}
-
-func TestOTLP(t *testing.T) {
-	newRig(t, "otlp.yaml", "OTEL_EXPORTER_OTLP_ENDPOINT", "/api/v1/otlp").story()
+		return r.prometheus.Scalar("count(last_over_time("+metric+"[4h]))") == float64(n)
+	}, "%d groups", n)
 }
