@@ -345,7 +345,7 @@ func TestOutOfTime(t *testing.T) {
 			requests, tel := run(t, &fakeCMS{}, 3, false, func(r *reader) { r.limiter = rate.NewLimiter(0.01, 1) })
 			require.Len(t, requests.failures(), 2)
 			require.ErrorIs(t, requests.failures()[0], errOutOfTime)
-			assert.ErrorContains(t, requests.failures()[0], "requests_per_second")
+			require.ErrorContains(t, requests.failures()[0], "requests_per_second")
 			outcome(t, tel, map[string]int64{"success": 1})
 		}},
 	}

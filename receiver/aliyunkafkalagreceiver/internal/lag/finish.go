@@ -40,7 +40,7 @@ func (s *stream) finish(result *Result) {
 	if s.pages > 0 {
 		s.pace = s.slowest
 	}
-	if s.starting && !(s.present && (s.newest > 0 || s.from <= s.target)) {
+	if s.starting && (!s.present || s.newest == 0 && s.from > s.target) {
 		s.started = 0
 		if s.present {
 			s.quiet = s.now - s.from
@@ -60,7 +60,7 @@ func (s *stream) finish(result *Result) {
 func (s *stream) deliver(result *Result) {
 	gap := GivenUp{Stream: s.String(), Start: s.from}
 	s.arrange()
-	begin := int32(0)
+	begin := 0
 	for i, sr := range s.list {
 		samples := s.ascending(sr, s.samples[begin:s.ends[i]])
 		begin = s.ends[i]

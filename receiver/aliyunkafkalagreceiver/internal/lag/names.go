@@ -80,7 +80,7 @@ func (s *stream) fillGaps() bool {
 	if back < s.from && s.pagesIn(back, s.from) < s.pagesOf(calls...) {
 		return s.extend(min(back, reach))
 	}
-	s.calls = append(calls, s.group(due)...)
+	s.calls = slices.Concat(calls, s.group(due))
 	if n := len(needed) + len(found) + len(due); len(s.calls) > 1 && n <= s.settings.BatchSize {
 		s.calls = s.group(slices.Concat(needed, found, due))
 	}
@@ -126,7 +126,7 @@ func (s *stream) group(series []*Series) []call {
 	most := s.settings.BatchSize
 	for _, sr := range series {
 		if sr.share > 0 {
-			most = min(most, int(sr.share))
+			most = min(most, sr.share)
 		}
 		n := len(calls) - 1
 		if n >= 0 && len(calls[n].series) < most {
@@ -138,7 +138,7 @@ func (s *stream) group(series []*Series) []call {
 		calls = append(calls, call{[]*Series{sr}, s.pointsOf(sr, sr)})
 		most = s.settings.BatchSize
 		if sr.share > 0 {
-			most = int(sr.share)
+			most = sr.share
 		}
 	}
 	return calls
@@ -185,7 +185,7 @@ func (s *stream) namesRead(r *Request) {
 func (s *stream) namesFailed(r *Request) {
 	for _, sr := range r.series {
 		sr.held, sr.answered = true, false
-		sr.share = int32(max(1, len(r.series)/2))
+		sr.share = max(1, len(r.series)/2)
 		if len(r.series) == 1 {
 			sr.unnamed = s.now + nameRetry.Milliseconds()
 		}

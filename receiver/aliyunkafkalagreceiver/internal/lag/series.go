@@ -26,8 +26,8 @@ type Series struct {
 	unnamed int64
 	// after is the series whose point followed last time: replies tend to keep their order.
 	after *Series
-	index int32 // its place in the stream's list
-	share int32 // how many series may share a call by name, 0 for as many as fit
+	index int // its place in the stream's list
+	share int // how many series may share a call by name, 0 for as many as fit
 
 	begun     bool // its first point was chosen
 	delivered bool // a point was accepted

@@ -74,7 +74,7 @@ type pass struct {
 	counts    []int32 // points of the request under way by period
 	latest    int64   // the newest of them
 	samples   []Sample
-	ends      []int32 // where the samples of each series end
+	ends      []int // where the samples of each series end
 	dropped   map[DropReason]int64
 	ambiguous []Key
 }
@@ -202,7 +202,7 @@ func (s *stream) add(key Key, watermark int64) *Series {
 
 // adopt takes a series into the stream.
 func (s *stream) adopt(sr *Series) {
-	sr.stream, sr.index, sr.after = s, int32(len(s.list)), nil
+	sr.stream, sr.index, sr.after = s, len(s.list), nil
 	s.series[sr.Key] = sr
 	s.list = append(s.list, sr)
 }
@@ -224,7 +224,7 @@ func (s *stream) compact() {
 	}
 	s.list = slices.DeleteFunc(s.list, func(sr *Series) bool { return sr.stream != s })
 	for i, sr := range s.list {
-		sr.index, sr.after = int32(i), nil
+		sr.index, sr.after = i, nil
 	}
 	s.forgotten = 0
 }
