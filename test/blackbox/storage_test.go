@@ -33,6 +33,7 @@ func TestUnusableStorage(t *testing.T) {
 		{"short file", func(file []byte) []byte { return file[:100] }, "", []string{"error", "Cannot open the storage"}, 1},
 		{"not JSON", replace(`{"version"`, `?"version"`), "", []string{"error", "set aside", "not a record of watermarks"}, 1},
 		{"other version", replace(`"version":1,`, `"version":9,`), "", []string{"error", "set aside", "version 9, expected 1"}, 1},
+		{"other period", replace(`"period":"15s"`, `"period":"60s"`), "", []string{"error", "set aside", "period 60s, expected 15s"}, 1},
 		{"before 1970", replace(`"Timestamp":1`, `"Timestamp":-`), "", []string{"error", "set aside", "before 1970"}, 1},
 		{"in the future", replace(`"Timestamp":1`, `"Timestamp":9`), "", []string{"error", "set aside", "lies in the future"}, 1},
 		{"other region", replace("", ""), "    region: cn-beijing\n", []string{"error", "set aside", "cn-hangzhou"}, 1},

@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"math"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -27,7 +28,8 @@ type rig struct {
 	t          *testing.T
 	cms        *harness.CMS
 	prometheus *harness.Prometheus
-	rejecting  atomic.Bool
+	// rejectedTo is the last call to CloudMonitor after which Prometheus rejects everything; 0 is none.
+	rejectedTo atomic.Uint64
 	// start starts the collector, with overrides in YAML.
 	start func(overrides string) *harness.Collector
 	// want is what Prometheus should have of each instance's group "orders".
@@ -65,7 +67,7 @@ func newRig(t *testing.T, b backend) *rig {
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	backend := harness.Backend(t, func(w http.ResponseWriter, req *http.Request) {
-		if r.rejecting.Load() {
+		if to := r.rejectedTo.Load(); to > 0 && r.cms.RequestCount() <= to {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
@@ -76,6 +78,13 @@ func newRig(t *testing.T, b backend) *rig {
 	}
 	return r
 }
+
+// reject makes Prometheus reject everything.
+func (r *rig) reject() { r.rejectedTo.Store(math.MaxUint64) }
+
+// acceptAgain ends reject, not in the middle of a delivery but with that of the next scrape: a backend that rejected some
+// points of a delivery and accepts others is taken to mean it.
+func (r *rig) acceptAgain() { r.rejectedTo.Store(r.cms.RequestCount()) }
 
 // publish publishes a point of the group "orders" of an instance, now.
 func (r *rig) publish(instance string, value float64) harness.Sample {

@@ -27,7 +27,7 @@ func (r *rig) story() {
 	r.check()
 
 	collector.Stop()
-	r.publish("a", 1e6) // a restart sends nothing older than the newest point
+	r.publishAt("a", time.Now().Add(-time.Millisecond), 1e6) // a restart sends nothing older than the newest point
 	r.want["a"] = append(r.want["a"], r.publish("a", 2e6))
 	r.want["b"] = append(r.want["b"], r.publish("b", 0))
 	collector = r.start(quick)
@@ -39,9 +39,9 @@ func (r *rig) story() {
 	r.cms.ClearFaults()
 	r.check()
 
-	r.rejecting.Store(true)
+	r.reject()
 	r.expect(3, "a", "b")
-	r.rejecting.Store(false)
+	r.acceptAgain()
 	r.check()
 	assert.Equal(r.t, 1, collector.CountLog("The pipeline rejected points permanently"), "logged once")
 
