@@ -3,11 +3,11 @@ package cms
 import (
 	"bytes"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
-
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
 // maxValues bounds the memory of parsing, which grows with the number of JSON values: a full page has about 10,000,
@@ -29,25 +29,19 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	if len(body) > maxKeptBytes {
 		defer func() { d.reply, d.points = fastjson.Parser{}, fastjson.Parser{} }()
 	}
-	v, array := d.outer(body)
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return Page{}, malformed("reply is not a JSON object, or too large a one")
+	v, array, escaped := d.cut(body)
+	if v == nil {
+		v, array = d.whole(body)
 	}
-	code, success, datapoints := text(v.Get("Code")), text(v.Get("Success")), v.Get("Datapoints")
-	switch {
-	case code == "" && success == "" && datapoints == nil:
-		return Page{}, malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
-	case code != "" && code != "200", success != "" && !strings.EqualFold(success, "true"):
-		return Page{}, serviceError(http.StatusOK, body)
+	if failure := refusal(v, body); failure != nil {
+		return Page{}, failure
 	}
-	page, ok := Page{NextToken: text(v.Get("NextToken"))}, false
+	page := Page{NextToken: text(v.Get("NextToken"))}
 	d.element.perTopic = perTopic
-	d.element.names.mu.Lock()
-	defer d.element.names.mu.Unlock()
-	if array != nil {
-		ok = d.pieces(&page, array)
-	} else {
-		ok = d.datapoints(&page, datapoints)
+	ok := d.array(&page, array, escaped)
+	if !ok && escaped {
+		_, array = d.whole(body)
+		ok = d.array(&page, array, false)
 	}
 	if !ok {
 		return Page{}, malformed("Datapoints is not a JSON array, or too long a one")
@@ -55,47 +49,61 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	return page, nil
 }
 
-// outer parses the reply. If only the array of Datapoints does not parse, it is emptied and returned beside the rest.
-func (d *decoder) outer(body []byte) (v *fastjson.Value, array []byte) {
-	if v = parse(&d.reply, body); v != nil {
-		return v, nil
+// refusal returns what is wrong with a reply beside its Datapoints, or nil. v is nil for a body that does not parse.
+func refusal(v *fastjson.Value, body []byte) *Error {
+	if v == nil || v.Type() != fastjson.TypeObject {
+		return malformed("reply is not a JSON object, or too large a one")
 	}
-	rest, array := cutArray(body)
-	if array == nil {
-		return nil, nil
+	code, success := text(v.Get("Code")), text(v.Get("Success"))
+	switch {
+	case code == "" && success == "" && !v.Exists("Datapoints"):
+		return malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
+	case code != "" && code != "200", success != "" && !strings.EqualFold(success, "true"):
+		return serviceError(http.StatusOK, body)
 	}
-	return parse(&d.reply, rest), array
+	return nil
 }
 
-// datapoints reads the points of the array that v is or, as a string, holds. Nothing at all is an empty array.
-func (d *decoder) datapoints(page *Page, v *fastjson.Value) bool {
-	if v == nil {
-		return true
+var arrayStart = regexp.MustCompile(`"Datapoints"\s*:\s*("?)\[`)
+
+// cut parses a reply without the array of Datapoints, which is most of it, and returns that as it is written. In a string
+// the array ends with the first bracket before a quotation mark; else it is the only one, so it ends with the last bracket.
+// cut returns nil if the rest does not parse.
+func (d *decoder) cut(body []byte) (v *fastjson.Value, array []byte, escaped bool) {
+	m := arrayStart.FindSubmatchIndex(body)
+	if m == nil {
+		return nil, nil, false
 	}
-	if v.Type() == fastjson.TypeString {
-		inner := bytes.TrimSpace(v.GetStringBytes())
-		if len(inner) == 0 {
-			return true
-		}
-		if v = parse(&d.points, inner); v == nil {
-			return d.pieces(page, inner)
-		}
+	start, quote := m[2], m[3]-m[2] // with the quotation mark, if there is one
+	array = body[start+quote:]
+	size := bytes.LastIndexByte(array, ']') + 1
+	if escaped = quote > 0; escaped {
+		size = bytes.Index(array, []byte(`]"`)) + 1
 	}
-	elements := v.GetArray()
-	page.Points = make([]lag.Point, 0, len(elements))
-	for _, e := range elements {
-		d.add(page, e)
+	if size == 0 {
+		return nil, nil, false
 	}
-	return v.Type() == fastjson.TypeArray || v.Type() == fastjson.TypeNull
+	v = parse(&d.reply, slices.Concat(body[:start], []byte(`"[]"`), array[size+quote:]))
+	if text(v.Get("Datapoints")) != "[]" {
+		return nil, nil, false
+	}
+	return v, array[:size], escaped
 }
 
-// add appends the point that v describes, or counts it as malformed.
-func (d *decoder) add(page *Page, v *fastjson.Value) {
-	if p, ok := d.element.read(v); ok {
-		page.Points = append(page.Points, p)
-	} else {
-		page.Malformed++
+// whole parses a reply and returns it with its Datapoints. Nothing at all is an empty array.
+func (d *decoder) whole(body []byte) (v *fastjson.Value, array []byte) {
+	v = parse(&d.reply, body)
+	switch datapoints := v.Get("Datapoints"); {
+	case datapoints == nil:
+	case datapoints.Type() == fastjson.TypeString:
+		array = bytes.TrimSpace(datapoints.GetStringBytes())
+	default:
+		array = datapoints.MarshalTo(nil)
 	}
+	if len(array) == 0 || string(array) == "null" {
+		array = []byte("[]")
+	}
+	return v, array
 }
 
 // text returns a string as it is, a number or a boolean as it is written, and "" for anything else.

@@ -13,101 +13,118 @@ import (
 // maxTimestamp is the last millisecond that a count of nanoseconds can express.
 const maxTimestamp = math.MaxInt64 / 1_000_000
 
-// element reads the elements of Datapoints, one after the other. Dimensions and statistics share one flat object, which
-// is visited once.
+// element reads the elements of Datapoints, one after the other. Dimensions and statistics share one flat object, whose
+// keys are visited once, in any order.
 type element struct {
 	names    *names
 	perTopic bool
-	visit    func(key []byte, v *fastjson.Value) // set, kept so that it is allocated once
+	visit    func(key []byte, v *fastjson.Value) // set after parsing, kept so that it is allocated once
 
 	point lag.Point
 	rank  int  // of the statistic that gave point.Value; 0 for none
 	valid bool // whether that statistic is a number
 
 	account, instance string // the names of the element before, which most often repeat
-	number            []byte // memory for the text of a number
 }
 
 func newElement(n *names) *element {
 	e := &element{names: n}
-	e.visit = e.set
+	var number []byte
+	e.visit = func(key []byte, v *fastjson.Value) {
+		switch v.Type() {
+		case fastjson.TypeNull:
+		case fastjson.TypeNumber:
+			number = v.MarshalTo(number[:0])
+			e.set(key, number)
+		default:
+			e.set(key, v.GetStringBytes())
+		}
+	}
 	return e
 }
 
-// read returns the point that v describes, and reports whether v describes one.
-func (e *element) read(v *fastjson.Value) (lag.Point, bool) {
-	e.point, e.rank, e.valid = lag.Point{}, 0, false
+// parse reads v, which is nil for an element that does not parse.
+func (e *element) parse(v *fastjson.Value) {
+	e.reset()
 	v.GetObject().Visit(e.visit)
+}
+
+func (e *element) reset() { e.point, e.rank, e.valid = lag.Point{}, 0, false }
+
+// result returns the point that was read, and reports whether it is one.
+func (e *element) result() (lag.Point, bool) {
 	p := e.point
 	return p, e.valid && p.Timestamp > 0 && p.Instance != "" && p.Group != "" && (p.Topic != "" || !e.perTopic)
 }
 
-// set takes over the value of one key. Value counts before Maximum, and Maximum before Average.
-func (e *element) set(key []byte, v *fastjson.Value) {
+// set takes over what is written in the string or number of one key; it is nil for other values, and not called for null.
+// Value counts before Maximum, and Maximum before Average.
+func (e *element) set(key, written []byte) {
 	switch string(key) {
 	case "timestamp":
-		e.point.Timestamp = e.milliseconds(v)
+		e.point.Timestamp = milliseconds(written)
 	case "userId":
-		e.account = e.name(v, e.account)
+		e.account = e.name(written, e.account)
 		e.point.Account = e.account
 	case "instanceId":
-		e.instance = e.name(v, e.instance)
+		e.instance = e.name(written, e.instance)
 		e.point.Instance = e.instance
 	case "consumerGroup":
-		e.point.Group = e.name(v, "")
+		e.point.Group = e.names.get(written)
 	case "topic":
 		if e.perTopic {
-			e.point.Topic = e.name(v, "")
+			e.point.Topic = e.names.get(written)
 		}
 	case "Value":
-		e.statistic(v, 3)
+		e.statistic(written, 3)
 	case "Maximum":
-		e.statistic(v, 2)
+		e.statistic(written, 2)
 	case "Average":
-		e.statistic(v, 1)
+		e.statistic(written, 1)
 	}
 }
 
 // statistic takes the value of the highest rank. Presence decides, not the number.
-func (e *element) statistic(v *fastjson.Value, rank int) {
-	if rank > e.rank && v.Type() != fastjson.TypeNull {
+func (e *element) statistic(written []byte, rank int) {
+	if rank > e.rank {
 		e.rank = rank
-		e.point.Value, e.valid = e.float(v)
+		e.point.Value, e.valid = float(written)
 	}
 }
 
-// milliseconds returns a timestamp, or 0 if v is none.
-func (e *element) milliseconds(v *fastjson.Value) int64 {
-	if ms, err := v.Int64(); err == nil && ms <= maxTimestamp {
-		return ms
-	}
-	if f, ok := e.float(v); ok && f > 0 && f <= maxTimestamp {
-		return int64(f)
-	}
-	return 0
-}
-
-// float returns a number, or a string that holds one. What is too large for a float64 is infinite, not an error.
-// The parser's own conversion is not used: it is inexact for numbers with an exponent, such as 1.70000004E12.
-func (e *element) float(v *fastjson.Value) (float64, bool) {
-	f, err := strconv.ParseFloat(string(e.text(v)), 64)
-	return f, err == nil || errors.Is(err, strconv.ErrRange)
-}
-
-// name returns the string or number v as a string, or "" if it is neither. It is fastest if that equals last.
-func (e *element) name(v *fastjson.Value, last string) string {
-	b := e.text(v)
+// name returns b as a string. It is fastest if that equals last.
+func (e *element) name(b []byte, last string) string {
 	if string(b) == last {
 		return last
 	}
 	return e.names.get(b)
 }
 
-// text returns what is written in the string or number v, or nil if it is neither. It is valid until the next call.
-func (e *element) text(v *fastjson.Value) []byte {
-	if v.Type() == fastjson.TypeNumber {
-		e.number = v.MarshalTo(e.number[:0])
-		return e.number
+// milliseconds returns a timestamp, or 0 if b is none.
+func milliseconds(b []byte) int64 {
+	if f, _ := float(b); f > 0 && f <= maxTimestamp {
+		return int64(f)
 	}
-	return v.GetStringBytes()
+	return 0
+}
+
+// float returns the number that b holds. What is too large for a float64 is infinite, not an error.
+// The parser's own conversion is not used: it is inexact for numbers with an exponent, such as 1.70000004E12.
+func float(b []byte) (float64, bool) {
+	if n, ok := digits(b); ok {
+		return float64(n), true
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
+}
+
+// digits returns the number that b holds if it is a short one of nothing but digits.
+func digits(b []byte) (n int64, ok bool) {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, len(b) > 0 && len(b) <= 18
 }
