@@ -127,7 +127,7 @@ func (c *client) DescribeMetricList(ctx context.Context, q Query) (Page, error) 
 		c.credentials.discard(cred)
 		failure.Renewed = true
 	}
-	return Page{}, failure.redact(cred.id, cred.secret, cred.token)
+	return Page{}, failure.redact(cred, "")
 }
 
 func (c *client) describe(ctx context.Context, q Query, cred *credential) (Page, *Error) {

@@ -115,7 +115,12 @@ func (c *credentialCache) renew(ctx context.Context) (*credential, error) {
 	if ctx.Err() != nil {
 		return nil, errAbandoned
 	}
-	return nil, c.explain(err)
+	failure, ok := errors.AsType[*Error](err)
+	if !ok {
+		failure = badCredentials(err.Error())
+	}
+	failure.Message = fmt.Sprintf("no credentials of type %s: %s", c.typ, failure.Message)
+	return nil, failure
 }
 
 // obtain asks the source, which it builds if there is none.
@@ -131,14 +136,4 @@ func (c *credentialCache) obtain(ctx context.Context) (*credential, error) {
 		return nil, err
 	}
 	return ask(ctx)
-}
-
-// explain returns the error of credentials that could not be obtained.
-func (c *credentialCache) explain(err error) *Error {
-	e := &Error{Kind: KindBadCredentials, Message: err.Error()}
-	if failure, ok := errors.AsType[*Error](err); ok {
-		e = failure
-	}
-	e.Message = fmt.Sprintf("no credentials of type %s: %s", c.typ, e.Message)
-	return e
 }

@@ -2,74 +2,82 @@ package cms
 
 import (
 	"bytes"
+	"encoding/json"
+	"encoding/xml"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/valyala/fastjson"
 )
 
-// maxValues bounds the memory of parsing, which grows with the number of JSON values: a full page has about 10,000,
-// 2 MiB of points about 90,000.
-const maxValues = 1 << 18
-
-// decoder turns replies into pages. What it parses is valid until the next reply, so every string is copied.
-type decoder struct {
-	reply, points fastjson.Parser
-	element       *element
+// replyBody is the body of every reply. CloudMonitor's own pages show Success as a boolean and as a string, Code as a string
+// and as a number, Datapoints as an array and as a string that holds one, and a Message in replies of success.
+type replyBody struct {
+	Code, Success, Message, NextToken word
+	RequestID                         word            `json:"RequestId" xml:"RequestId"`
+	Datapoints                        json.RawMessage `xml:"-"`
 }
 
-func newDecoder(n *names) *decoder { return &decoder{element: newElement(n)} }
+// word is a JSON string, "" for null, or another value as it is written.
+type word string
 
-// decode is as tolerant as the documented variants of the reply demand: CloudMonitor's own pages show Success as a boolean
-// and as a string, Code as a string and as a number, Datapoints as an array and as a string that holds one, and a
-// Message in replies of success.
-func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
-	if len(body) > maxKeptBytes {
-		defer func() { d.reply, d.points = fastjson.Parser{}, fastjson.Parser{} }()
-	}
-	v, array, escaped := d.cut(body)
-	if v == nil {
-		v, array = d.whole(body)
-	}
-	if failure := refusal(v, body); failure != nil {
-		return Page{}, failure
-	}
-	page := Page{NextToken: text(v.Get("NextToken"))}
-	d.element.perTopic = perTopic
-	ok := d.array(&page, array, escaped)
-	if !ok && escaped {
-		_, array = d.whole(body)
-		ok = d.array(&page, array, false)
-	}
-	if !ok {
-		return Page{}, malformed("Datapoints is not a JSON array, or too long a one")
-	}
-	return page, nil
-}
-
-// refusal returns what is wrong with a reply beside its Datapoints, or nil. v is nil for a body that does not parse.
-func refusal(v *fastjson.Value, body []byte) *Error {
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return malformed("reply is not a JSON object, or too large a one")
-	}
-	code, success := text(v.Get("Code")), text(v.Get("Success"))
-	switch {
-	case code == "" && success == "" && !v.Exists("Datapoints"):
-		return malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
-	case code != "" && code != "200", success != "" && !strings.EqualFold(success, "true"):
-		return serviceError(http.StatusOK, body)
+// UnmarshalJSON never fails.
+func (w *word) UnmarshalJSON(b []byte) error {
+	if json.Unmarshal(b, (*string)(w)) != nil {
+		*w = word(b)
 	}
 	return nil
 }
 
+// serviceError returns the error that the body of a reply describes: JSON, whose keys may be in lower case, or XML from
+// the API gateway. Anything else has no code.
+func serviceError(status int, body []byte) *Error {
+	var r replyBody
+	if json.Unmarshal(body, &r) != nil {
+		_ = xml.Unmarshal(body, &r)
+	}
+	code := string(r.Code)
+	return &Error{Kind: classify(code, status), Code: code, Status: status, Message: string(r.Message), RequestID: string(r.RequestID)}
+}
+
+// malformed returns the error of a reply with HTTP status 200 that cannot be read.
+func malformed(message string) *Error {
+	return &Error{Kind: KindMalformedReply, Status: http.StatusOK, Message: message}
+}
+
+// decode returns the page in a reply with HTTP status 200, which is valid after the body is not.
+func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
+	r, array, escaped := cut(body)
+	if r == nil {
+		r, array = whole(body)
+	}
+	switch {
+	case r == nil:
+		return Page{}, malformed("reply is not a JSON object")
+	case r.Code == "" && r.Success == "" && r.Datapoints == nil:
+		return Page{}, malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
+	case r.Code != "" && r.Code != "200", r.Success != "" && !strings.EqualFold(string(r.Success), "true"):
+		return Page{}, serviceError(http.StatusOK, body)
+	}
+	page := Page{NextToken: string(r.NextToken)}
+	d.perTopic = perTopic
+	ok := d.array(&page, array, escaped)
+	if !ok && escaped {
+		_, array = whole(body)
+		ok = d.array(&page, array, false)
+	}
+	if !ok {
+		return Page{}, malformed("Datapoints is not a JSON array, or has too many bad elements")
+	}
+	return page, nil
+}
+
 var arrayStart = regexp.MustCompile(`"Datapoints"\s*:\s*("?)\[`)
 
-// cut parses a reply without the array of Datapoints, which is most of it, and returns that as it is written. In a string
-// the array ends with the first bracket before a quotation mark; else it is the only one, so it ends with the last bracket.
+// cut returns a reply without the array of Datapoints, which is most of it, and that as it is written. In a string, the
+// array ends with the first bracket before a quotation mark; else it is the only one, so it ends with the last bracket.
 // cut returns nil if the rest does not parse.
-func (d *decoder) cut(body []byte) (v *fastjson.Value, array []byte, escaped bool) {
+func cut(body []byte) (r *replyBody, array []byte, escaped bool) {
 	m := arrayStart.FindSubmatchIndex(body)
 	if m == nil {
 		return nil, nil, false
@@ -77,58 +85,31 @@ func (d *decoder) cut(body []byte) (v *fastjson.Value, array []byte, escaped boo
 	start, quote := m[2], m[3]-m[2] // with the quotation mark, if there is one
 	array = body[start+quote:]
 	size := bytes.LastIndexByte(array, ']') + 1
-	if escaped = quote > 0; escaped {
+	if quote > 0 {
 		size = bytes.Index(array, []byte(`]"`)) + 1
 	}
 	if size == 0 {
 		return nil, nil, false
 	}
-	v = parse(&d.reply, slices.Concat(body[:start], []byte(`"[]"`), array[size+quote:]))
-	if text(v.Get("Datapoints")) != "[]" {
+	rest := slices.Concat(body[:start], []byte("[]"), array[size+quote:])
+	if json.Unmarshal(rest, &r) != nil || string(r.Datapoints) != "[]" {
 		return nil, nil, false
 	}
-	return v, array[:size], escaped
+	return r, array[:size], quote > 0
 }
 
-// whole parses a reply and returns it with its Datapoints. Nothing at all is an empty array.
-func (d *decoder) whole(body []byte) (v *fastjson.Value, array []byte) {
-	v = parse(&d.reply, body)
-	switch datapoints := v.Get("Datapoints"); {
-	case datapoints == nil:
-	case datapoints.Type() == fastjson.TypeString:
-		array = bytes.TrimSpace(datapoints.GetStringBytes())
-	default:
-		array = datapoints.MarshalTo(nil)
+// whole returns a reply and its Datapoints. Nothing at all is an empty array.
+func whole(body []byte) (r *replyBody, array []byte) {
+	if json.Unmarshal(body, &r) != nil || r == nil {
+		return nil, nil
+	}
+	array = r.Datapoints
+	var s string
+	if json.Unmarshal(array, &s) == nil {
+		array = bytes.TrimSpace([]byte(s))
 	}
 	if len(array) == 0 || string(array) == "null" {
 		array = []byte("[]")
 	}
-	return v, array
-}
-
-// text returns a string as it is, a number or a boolean as it is written, and "" for anything else.
-func text(v *fastjson.Value) string {
-	if v == nil {
-		return ""
-	}
-	switch v.Type() {
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeNumber, fastjson.TypeTrue, fastjson.TypeFalse:
-		return v.String()
-	default:
-		return ""
-	}
-}
-
-// parse returns nil if b is not JSON, or too much of it.
-func parse(p *fastjson.Parser, b []byte) *fastjson.Value {
-	if bytes.Count(b, []byte(",")) > maxValues {
-		return nil
-	}
-	v, err := p.ParseBytes(b)
-	if err != nil {
-		return nil
-	}
-	return v
+	return r, array
 }

@@ -82,7 +82,7 @@ func TestDecodeMalformedReply(t *testing.T) {
 		"string cut off":      `{"Code":"200","Datapoints":"[{\"timestamp\":1"}`,
 		"string of text":      `{"Code":"200","Datapoints":"none"}`,
 		"far too deep":        strings.Repeat("[", 1000),
-		"far too many values": `{"Code":"200","Datapoints":[` + strings.Repeat("0,", maxValues) + `0]}`,
+		"far too many values": `{"Code":"200","Datapoints":[` + strings.Repeat("0,", 1<<18) + `0]}`,
 	}
 	d := newDecoder(&names{})
 	for name, body := range tests {
@@ -218,7 +218,6 @@ func TestDecodeAfterALargeReply(t *testing.T) {
 	for range 2 {
 		page, failure := d.decode([]byte(`{"Code":"200","Message":"`+strings.Repeat("x", maxKeptBytes)+`","Datapoints":[`+pointJSON+`]}`), false)
 		require.Nil(t, failure)
-		assert.Zero(t, d.reply, "the memory is kept")
 		assert.Equal(t, []lag.Point{groupPoint}, page.Points)
 		_, failure = d.decode([]byte(asString("["+pointJSON+"]")), false)
 		require.Nil(t, failure)

@@ -1,6 +1,7 @@
 package cms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,48 +16,36 @@ import (
 
 func ecsSource(roleName string) (source, error) {
 	p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(roleName).Build()
-	if err != nil {
-		return nil, err
-	}
-	return sdkSource(p), nil
+	return sdkSource(p), err
 }
 
 func uriSource(raw string) (source, error) {
-	p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(strings.TrimSpace(raw)).Build()
-	if err != nil {
-		return nil, err
-	}
-	return sdkSource(p), nil
+	p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(cmp.Or(strings.TrimSpace(raw), env("CREDENTIALS_URI"))).Build()
+	return sdkSource(p), err
 }
 
 // sdkSource returns a source that asks a provider of the SDK. A provider takes no context, and gives up after 15 seconds
 // at most. It keeps its session and renews it in time, but does not say when it ends: only that it lasts another
-// sessionMargin.
+// sessionMargin. It dereferences fields of a reply without looking, hence the recover.
 func sdkSource(p providers.CredentialsProvider) source {
-	return func(context.Context) (*credential, error) {
-		c, err := ask(p)
-		if err != nil {
+	return func(context.Context) (_ *credential, err error) {
+		defer func() {
+			if recover() != nil {
+				err = badCredentials(noAnswer)
+			}
+		}()
+		c, err := p.GetCredentials()
+		switch {
+		case err != nil:
 			return nil, sdkError(err)
+		case c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "":
+			return nil, badCredentials(noAnswer)
 		}
 		return &credential{id: c.AccessKeyId, secret: c.AccessKeySecret, token: c.SecurityToken, lifetime: sessionMargin}, nil
 	}
 }
 
-var errIncomplete = errors.New("the credentials lack a field")
-
-// ask asks the provider. Providers dereference fields of the reply without looking, hence the recover.
-func ask(p providers.CredentialsProvider) (c *providers.Credentials, err error) {
-	defer func() {
-		if recover() != nil {
-			c, err = nil, errIncomplete
-		}
-	}()
-	c, err = p.GetCredentials()
-	if err == nil && (c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "") {
-		return nil, errIncomplete
-	}
-	return c, err
-}
+const noAnswer = "the service that issues them gave no usable answer"
 
 // What may be shown of a provider's error. Its text as a whole may not: it repeats replies and URLs, and these hold
 // access keys and tokens.
@@ -73,7 +62,7 @@ func sdkError(err error) *Error {
 		return &Error{Kind: credentialKind(classify(m[1], 0)), Code: m[1], Message: "the service that issues them refused"}
 	}
 	if m := providerStatus.FindStringSubmatch(raw); m != nil {
-		return &Error{Kind: KindBadCredentials, Message: "the service that issues them answered with HTTP status " + m[1]}
+		return badCredentials("the service that issues them answered with HTTP status " + m[1])
 	}
 	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
 		return &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
@@ -81,7 +70,7 @@ func sdkError(err error) *Error {
 	if m := networkFailure.FindString(raw); m != "" {
 		return &Error{Kind: KindNetwork, Message: m}
 	}
-	return &Error{Kind: KindBadCredentials, Message: "the service that issues them gave no usable answer"}
+	return badCredentials(noAnswer)
 }
 
 // refuseDebugOutput guards against the SDK printing request headers to standard output, which may hold tokens. The SDK
