@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
 // CredentialType names where credentials come from, in the words of the Alibaba Cloud SDK.
@@ -64,9 +66,11 @@ func (s CredentialSettings) source(sts *sts) (source, error) {
 	case CredentialOIDCRoleARN:
 		return s.oidcRole(sts)
 	case CredentialECSRAMRole:
-		return ecsSource(s.RoleName)
+		p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(s.RoleName).Build()
+		return sdkSource(p), err
 	case CredentialURI:
-		return uriSource(s.URL)
+		p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(cmp.Or(strings.TrimSpace(s.URL), env("CREDENTIALS_URI"))).Build()
+		return sdkSource(p), err
 	default:
 		return nil, fmt.Errorf("type %q is unknown", s.Type)
 	}
@@ -76,10 +80,9 @@ func (s CredentialSettings) source(sts *sts) (source, error) {
 func (s CredentialSettings) key() (*credential, error) {
 	err := cmp.Or(needs("access_key_id", &s.AccessKeyID), needs("access_key_secret", &s.AccessKeySecret))
 	s.SecurityToken = strings.TrimSpace(s.SecurityToken)
-	switch {
-	case s.Type == CredentialAccessKey:
+	if s.Type == CredentialAccessKey {
 		s.SecurityToken = ""
-	case s.Type == CredentialSTS, s.SecurityToken != "":
+	} else if s.Type == CredentialSTS || s.SecurityToken != "" {
 		err = cmp.Or(err, needs("security_token", &s.SecurityToken))
 	}
 	return &credential{id: s.AccessKeyID, secret: s.AccessKeySecret, token: s.SecurityToken}, err

@@ -26,8 +26,8 @@ func defaultSource(sts *sts) (source, error) {
 			return s.source(sts)
 		}
 	}
-	ecs, noECS := ecsSource("")
-	uri, noURI := uriSource("")
+	ecs, noECS := CredentialSettings{Type: CredentialECSRAMRole}.source(sts)
+	uri, noURI := CredentialSettings{Type: CredentialURI}.source(sts)
 	switch {
 	case noECS != nil && noURI != nil:
 		return nil, errors.New(notConfigured)
@@ -38,10 +38,10 @@ func defaultSource(sts *sts) (source, error) {
 	}
 	return func(ctx context.Context) (*credential, error) {
 		c, err := ecs(ctx)
-		switch {
-		case err == nil:
+		if err == nil {
 			return c, nil
-		case noURI != nil:
+		}
+		if noURI != nil {
 			return nil, badCredentials(notConfigured)
 		}
 		return uri(ctx)
@@ -50,16 +50,15 @@ func defaultSource(sts *sts) (source, error) {
 
 // environment returns the type of the key, session or OIDC role in the environment. One half of a key is enough to mean it.
 // The type is empty if there is none, as in the functions below.
-func environment() (s CredentialSettings, _ error) {
+func environment() (CredentialSettings, error) {
+	var s CredentialSettings
 	switch {
-	case env("ACCESS_KEY_ID")+env("ACCESS_KEY_SECRET") == "":
-		if env("ROLE_ARN") != "" && env("OIDC_PROVIDER_ARN") != "" && env("OIDC_TOKEN_FILE") != "" {
-			s.Type = CredentialOIDCRoleARN
-		}
-	case env("SECURITY_TOKEN") == "":
-		s.Type = CredentialAccessKey
-	default:
+	case env("ACCESS_KEY_ID")+env("ACCESS_KEY_SECRET") != "" && env("SECURITY_TOKEN") != "":
 		s.Type = CredentialSTS
+	case env("ACCESS_KEY_ID")+env("ACCESS_KEY_SECRET") != "":
+		s.Type = CredentialAccessKey
+	case env("ROLE_ARN") != "" && env("OIDC_PROVIDER_ARN") != "" && env("OIDC_TOKEN_FILE") != "":
+		s.Type = CredentialOIDCRoleARN
 	}
 	return s, nil
 }

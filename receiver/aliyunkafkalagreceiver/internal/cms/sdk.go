@@ -1,7 +1,6 @@
 package cms
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,19 +13,9 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
-func ecsSource(roleName string) (source, error) {
-	p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(roleName).Build()
-	return sdkSource(p), err
-}
-
-func uriSource(raw string) (source, error) {
-	p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(cmp.Or(strings.TrimSpace(raw), env("CREDENTIALS_URI"))).Build()
-	return sdkSource(p), err
-}
-
 // sdkSource returns a source that asks a provider of the SDK. A provider takes no context, and gives up after 15 seconds
-// at most. It keeps its session and renews it in time, but does not say when it ends: only that it lasts another
-// sessionMargin. It dereferences fields of a reply without looking, hence the recover.
+// at most. It keeps its session and renews it sessionMargin before its end, which it does not say. It dereferences fields
+// of a reply without looking, hence the recover.
 func sdkSource(p providers.CredentialsProvider) source {
 	return func(context.Context) (_ *credential, err error) {
 		defer func() {
@@ -45,8 +34,6 @@ func sdkSource(p providers.CredentialsProvider) source {
 	}
 }
 
-const noAnswer = "the service that issues them gave no usable answer"
-
 // What may be shown of a provider's error. Its text as a whole may not: it repeats replies and URLs, and these hold
 // access keys and tokens.
 var (
@@ -54,6 +41,8 @@ var (
 	providerStatus = regexp.MustCompile(`(?:httpStatus: |/security-credentials/ )(\d{3})\b`)
 	networkFailure = regexp.MustCompile(`no such host|connection refused|connection reset|network is unreachable|no route to host|i/o timeout|deadline exceeded|Client\.Timeout`)
 )
+
+const noAnswer = "the service that issues them gave no usable answer"
 
 // sdkError returns the error of a provider that gave no credentials.
 func sdkError(err error) *Error {
@@ -64,11 +53,12 @@ func sdkError(err error) *Error {
 	if m := providerStatus.FindStringSubmatch(raw); m != nil {
 		return badCredentials("the service that issues them answered with HTTP status " + m[1])
 	}
+	network := networkFailure.FindString(raw)
 	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
-		return &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
+		network = cleanMessage(withoutURL(err).Error())
 	}
-	if m := networkFailure.FindString(raw); m != "" {
-		return &Error{Kind: KindNetwork, Message: m}
+	if network != "" {
+		return &Error{Kind: KindNetwork, Message: network}
 	}
 	return badCredentials(noAnswer)
 }
