@@ -78,7 +78,9 @@ func TestObject(t *testing.T) {
 	d := newDecoder(&names{})
 	assert.Zero(t, d.object([]byte(inString(`{"a":"b"}`)), false), "a string in a string")
 	assert.Zero(t, d.object([]byte(`{"a":"b"}`), true), "quotes that end the string")
-	assert.Zero(t, d.object([]byte(`{\"a\":\"b","x":"y\"}`), true), "quotes that end the string inside of a name")
+	for _, s := range []string{`{\"a\":\"b","x":"y\"}`, `{\"ab":1}`, `{x"a\":1}`} {
+		assert.Zero(t, d.object([]byte(s), true), "quotes that end the string inside of it")
+	}
 }
 
 func TestLongElements(t *testing.T) {

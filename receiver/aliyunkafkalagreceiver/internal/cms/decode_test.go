@@ -54,6 +54,7 @@ func TestDecodeReply(t *testing.T) {
 		"blank string":           {body: `{"Code":"200","Datapoints":" "}`},
 		"null":                   {body: `{"Code":"200","Datapoints":null}`},
 		"no datapoints":          {body: `{"Code":"200"}`},
+		"of something else":      {body: `{"Code":"200","Data":{"Datapoints":` + array + `}}`},
 	}
 	d := newDecoder(&names{}) // shared, as those of a client are
 	for name, tt := range tests {

@@ -27,7 +27,7 @@ func sdkSource(p providers.CredentialsProvider) source {
 		switch {
 		case err != nil:
 			return nil, sdkError(err)
-		case c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "":
+		case c.AccessKeyId == "" || c.AccessKeySecret == "":
 			return nil, badCredentials(noAnswer)
 		}
 		return &credential{id: c.AccessKeyId, secret: c.AccessKeySecret, token: c.SecurityToken, lifetime: sessionMargin}, nil

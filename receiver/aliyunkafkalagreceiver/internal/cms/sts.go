@@ -108,7 +108,7 @@ func (s *sts) assume(ctx context.Context, c call, key *credential) (*credential,
 		failure = r.complete(malformed("the reply has no session"))
 	}
 	failure.Kind = credentialKind(failure.Kind)
-	failure.redact(key, c.form.Get("OIDCToken"))
+	failure = failure.redact(key, c.form.Get("OIDCToken"))
 	failure.Message = strings.TrimSuffix("STS at "+s.server.host+": "+failure.Message, ": ")
 	return nil, failure
 }
