@@ -157,7 +157,8 @@ func FuzzCut(f *testing.F) {
 	array := "[" + pointJSON + "," + pointJSON + "]"
 	for _, seed := range []string{
 		onePoint, asString(array), inArray(pointJSON), asString("[" + pointJSON + ",null]"), asString(array + " "), `{"Code":"200","Datapoints":"[]\t","x":"]"}`,
-		`{"Data":{"Datapoints":"[` + inString(pointJSON) + `]"}}`, `{"Datapoints":"[","x":"]"}`, `{"Datapoints":[` + pointJSON + `],"NextToken":"]"}`,
+		`{"Data":{"Datapoints":"[` + inString(pointJSON) + `]"}}`, `{"Datapoints":"[","x":"]"}`, `{"Datapoints":[],"x":[1]}`, `{"Datapoints":null,"x":["]"]}`,
+		`{"Datapoints":[` + pointJSON + `],"NextToken":"]"}`,
 	} {
 		f.Add([]byte(seed))
 	}

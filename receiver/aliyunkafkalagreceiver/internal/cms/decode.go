@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,11 +20,12 @@ type replyBody struct {
 // word is a JSON string, "" for null, or another value as it is written.
 type word string
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON never fails on JSON.
 func (w *word) UnmarshalJSON(b []byte) error {
-	if json.Unmarshal(b, (*string)(w)) != nil {
-		*w = word(b)
+	if b[0] == '"' || string(b) == "null" {
+		return json.Unmarshal(b, (*string)(w))
 	}
+	*w = word(b)
 	return nil
 }
 
@@ -72,30 +72,24 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	return page, nil
 }
 
-var arrayStart = regexp.MustCompile(`"Datapoints"\s*:\s*("?)\[`)
-
 // cut returns a reply without the array of Datapoints, which is most of it, and that as it is written. In a string, the
-// array ends with the first bracket before a quotation mark; else it is the only one, so it ends with the last bracket.
-// cut returns nil if the rest does not parse.
+// array ends with the first bracket before a quotation mark; else, where a bad number keeps the reply from parsing, with
+// the last bracket. cut returns nil for a reply to be parsed as a whole.
 func cut(body []byte) (r *replyBody, array []byte, escaped bool) {
-	m := arrayStart.FindSubmatchIndex(body)
-	if m == nil {
-		return nil, nil, false
-	}
-	start, quote := m[2], m[3]-m[2] // with the quotation mark, if there is one
-	array = body[start+quote:]
+	_, value, _ := bytes.Cut(body, []byte(`"Datapoints"`))
+	value = bytes.TrimLeft(value, ": \t\r\n")
+	array, escaped = bytes.CutPrefix(value, []byte(`"`))
 	size := bytes.LastIndexByte(array, ']') + 1
-	if quote > 0 {
+	after := array[size:]
+	if escaped {
 		size = bytes.Index(array, []byte(`]"`)) + 1
+		after = array[min(size+1, len(array)):]
 	}
-	if size == 0 {
+	rest := slices.Concat(body[:len(body)-len(value)], []byte("[]"), after)
+	if size == 0 || !escaped && json.Valid(body) || json.Unmarshal(rest, &r) != nil || string(r.Datapoints) != "[]" {
 		return nil, nil, false
 	}
-	rest := slices.Concat(body[:start], []byte("[]"), array[size+quote:])
-	if json.Unmarshal(rest, &r) != nil || string(r.Datapoints) != "[]" {
-		return nil, nil, false
-	}
-	return r, array[:size], quote > 0
+	return r, array[:size], escaped
 }
 
 // whole returns a reply and its Datapoints. Nothing at all is an empty array.

@@ -54,7 +54,10 @@ func TestDecodeReply(t *testing.T) {
 		"blank string":           {body: `{"Code":"200","Datapoints":" "}`},
 		"null":                   {body: `{"Code":"200","Datapoints":null}`},
 		"no datapoints":          {body: `{"Code":"200"}`},
-		"of something else":      {body: `{"Code":"200","Data":{"Datapoints":` + array + `}}`},
+		"another array":          {body: `{"Code":"200","Datapoints":` + array + `,"Data":[1]}`, points: one},
+		"null, another array":    {body: `{"Code":"200","Datapoints":null,"Data":[1]}`},
+		"text, another array":    {body: `{"Code":"200","Datapoints":" ","Data":["[]"]}`},
+		"of something else":      {body: `{"Code":"200","Data":` + asString(array) + `}`},
 	}
 	d := newDecoder(&names{}) // shared, as those of a client are
 	for name, tt := range tests {
