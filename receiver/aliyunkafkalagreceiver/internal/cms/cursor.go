@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// cursor reads JSON as CloudMonitor writes it, which encoding/json takes ten times as long for and loses to one bad number.
+// cursor reads the JSON of points. Unlike encoding/json it allocates nothing, and accepts NaN and Infinity.
 type cursor struct {
 	b       []byte
 	at      int
@@ -24,8 +24,8 @@ func (c *cursor) peek() byte {
 	return 0
 }
 
-// value reads a string, a number as it is written, or anything else, for which it returns nothing. It is false for what is
-// no value.
+// value returns what a string holds, a number as it is written, and nothing for other values. It reports whether there is
+// a value.
 func (c *cursor) value() ([]byte, bool) {
 	switch c.peek() {
 	case '"', '\\':
@@ -46,7 +46,8 @@ func (c *cursor) value() ([]byte, bool) {
 	}
 }
 
-// text reads a string. Inside of a string, it reads none that has a backslash of its own.
+// text returns what a string holds, and reports whether there is one. If escaped, it reads no string that has a backslash
+// of its own.
 func (c *cursor) text() ([]byte, bool) {
 	quote := 1
 	if c.escaped {
@@ -69,7 +70,7 @@ func (c *cursor) text() ([]byte, bool) {
 	return s[:end], true
 }
 
-// library reads a value that is rare. It returns what a string holds, and nothing for other values.
+// library is value for what is rare: strings with backslashes, objects and arrays.
 func (c *cursor) library() ([]byte, bool) {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(c.b[c.at:]))

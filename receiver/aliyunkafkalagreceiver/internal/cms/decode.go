@@ -45,7 +45,7 @@ func malformed(message string) *Error {
 	return &Error{Kind: KindMalformedReply, Status: http.StatusOK, Message: message}
 }
 
-// decode returns the page in a reply with HTTP status 200, which is valid after the body is not.
+// decode returns the page in the body of a reply with HTTP status 200. The page does not refer to the body.
 func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	r, array, escaped := cut(body)
 	if r == nil {
@@ -63,7 +63,9 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	d.perTopic = perTopic
 	ok := d.array(&page, array, escaped)
 	if !ok && escaped {
-		_, array = whole(body)
+		if array = unescape(array); array == nil {
+			_, array = whole(body)
+		}
 		ok = d.array(&page, array, false)
 	}
 	if !ok {
@@ -90,6 +92,15 @@ func cut(body []byte) (r *replyBody, array []byte, escaped bool) {
 		return nil, nil, false
 	}
 	return r, array[:size], escaped
+}
+
+// unescape returns what is written inside of a string, or nil if it has other backslashes than those of quotation marks.
+func unescape(b []byte) []byte {
+	n := bytes.Count(b, []byte(`\"`))
+	if n != bytes.Count(b, []byte(`\`)) || n != bytes.Count(b, []byte(`"`)) {
+		return nil
+	}
+	return bytes.ReplaceAll(b, []byte(`\"`), []byte(`"`))
 }
 
 // whole returns a reply and its Datapoints. Nothing at all is an empty array.
