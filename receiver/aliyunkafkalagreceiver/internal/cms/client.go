@@ -17,31 +17,17 @@ import (
 
 // Limits of one DescribeMetricList call.
 const (
-	// MaxInstances is how many objects the Dimensions parameter may hold (CloudMonitor DescribeMetricList).
-	MaxInstances = 50
-	// PageLength is the largest page the API serves, the Length parameter (CloudMonitor DescribeMetricList).
-	PageLength = 1440
+	MaxInstances = 50   // objects that the Dimensions parameter may hold
+	PageLength   = 1440 // points of a full page, the largest Length
 	// MaxReplyBytes bounds what is read of one reply. The API gateway stops at 2 MiB, so a bigger one is not from CMS.
 	MaxReplyBytes = 8 << 20
 )
 
 // The metrics of the namespace acs_kafka that count messages not yet consumed (CloudMonitor metric list, Kafka).
 const (
-	// MetricAccumulation has one series for each consumer group.
-	MetricAccumulation = "message_accumulation"
-	// MetricTopicAccumulation has one series for each consumer group and topic.
-	MetricTopicAccumulation = "message_accumulation_onetopic"
+	MetricAccumulation      = "message_accumulation"          // a series for each consumer group
+	MetricTopicAccumulation = "message_accumulation_onetopic" // a series for each consumer group and topic
 )
-
-// Query asks for one page of a metric in the namespace acs_kafka.
-type Query struct {
-	MetricName string        // CMS metric ID: MetricAccumulation or MetricTopicAccumulation
-	Period     time.Duration // statistical period of the points, whole seconds
-	Start, End int64         // the window (Start, End], unix milliseconds
-	Instances  []string      // at most MaxInstances Kafka instance IDs; empty asks for every instance in the region
-	Names      []lag.Key     // at most MaxInstances; when set, only these series are asked for and Instances is ignored
-	NextToken  string        // the token of the page before; empty for the first page
-}
 
 // Page is one page of a reply.
 type Page struct {
@@ -99,13 +85,7 @@ type client struct {
 	sender      *sender
 	credentials *credentialCache
 	names       names
-	buffers     sync.Pool // of *buffers
-}
-
-// buffers are the memory of one call, kept for the next.
-type buffers struct {
-	reply   reply
-	decoder *decoder
+	replies     sync.Pool // of *reply
 }
 
 func (c *client) DescribeMetricList(ctx context.Context, q Query) (Page, error) {
@@ -127,25 +107,25 @@ func (c *client) DescribeMetricList(ctx context.Context, q Query) (Page, error) 
 		c.credentials.discard(cred)
 		failure.Renewed = true
 	}
-	return Page{}, failure.redact(cred.id, cred.secret, cred.token)
+	return Page{}, failure.redact(cred, "")
 }
 
 func (c *client) describe(ctx context.Context, q Query, cred *credential) (Page, *Error) {
-	b, ok := c.buffers.Get().(*buffers)
+	r, ok := c.replies.Get().(*reply)
 	if !ok {
-		b = &buffers{decoder: newDecoder(&c.names)}
+		r = &reply{}
 	}
 	defer func() {
-		b.reply.reset()
-		c.buffers.Put(b)
+		r.reset()
+		c.replies.Put(r)
 	}()
-	if failure := c.sender.send(ctx, c.server, q.call(), cred, &b.reply); failure != nil {
+	if failure := c.sender.send(ctx, c.server, q.call(), cred, r); failure != nil {
 		return Page{}, failure
 	}
-	page, failure := b.decoder.decode(b.reply.body.Bytes(), q.MetricName == MetricTopicAccumulation)
+	page, failure := newDecoder(&c.names).decode(r.body.Bytes(), q.MetricName == MetricTopicAccumulation)
 	if failure != nil {
-		return Page{}, b.reply.complete(failure)
+		return Page{}, r.complete(failure)
 	}
-	page.Date = b.reply.date()
+	page.Date = r.date()
 	return page, nil
 }

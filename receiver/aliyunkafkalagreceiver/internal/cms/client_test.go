@@ -330,6 +330,8 @@ func TestNewClientErrors(t *testing.T) {
 		"http":                {change: func(s *Settings) { s.Endpoint = "http://metrics.cn-hangzhou.aliyuncs.com" }, want: `endpoint: must be https://host[:port], or http:// for a loopback host, not "http://metrics.cn-hangzhou.aliyuncs.com"`},
 		"no scheme":           {change: func(s *Settings) { s.Endpoint = "metrics.cn-hangzhou.aliyuncs.com" }, want: "must be https://host"},
 		"empty":               {change: func(s *Settings) { s.Endpoint = "" }, want: "must be https://host"},
+		"port 0":              {change: func(s *Settings) { s.Endpoint = "https://host:0" }, want: "must be https://host"},
+		"port too large":      {change: func(s *Settings) { s.Endpoint = "https://host:65536" }, want: "must be https://host"},
 		"path":                {change: func(s *Settings) { s.Endpoint = "https://host/path" }, want: "without user, path or query"},
 		"query":               {change: func(s *Settings) { s.Endpoint = "https://host?a=b" }, want: "without user, path or query"},
 		"password":            {change: func(s *Settings) { s.Endpoint = "https://user:" + testSecret + "@host" }, want: "endpoint"},

@@ -11,11 +11,8 @@ import (
 )
 
 const (
-	// sessionMargin is how long before its end a session is renewed.
-	sessionMargin = 180 * time.Second
-	// renewalPause is how long a failed renewal is not repeated while the session still lasts, so that a source that
-	// hangs does not delay every call.
-	renewalPause = 20 * time.Second
+	sessionMargin = 180 * time.Second // how long before its end a session is renewed
+	renewalPause  = 20 * time.Second  // after a renewal that failed, so that a source that hangs does not delay every call
 )
 
 // credentialCache keeps the credentials of a source and renews them in time. It is safe for concurrent use.
@@ -34,12 +31,12 @@ type credentialCache struct {
 
 // newCredentialCache builds the source once, so that settings that lack something are found at once.
 func newCredentialCache(s CredentialSettings, sts *sts) (*credentialCache, error) {
-	c := &credentialCache{typ: s.Type, build: func() (source, error) { return s.source(sts) }, now: time.Now}
-	var err error
-	if c.source, err = c.build(); err != nil {
+	build := func() (source, error) { return s.source(sts) }
+	first, err := build()
+	if err != nil {
 		return nil, fmt.Errorf("credentials::type %s: %w", s.Type, err)
 	}
-	return c, nil
+	return &credentialCache{typ: s.Type, build: build, now: time.Now, source: first}, nil
 }
 
 // renewable reports whether asking again may bring other credentials.
@@ -52,7 +49,7 @@ var errAbandoned = errors.New("abandoned")
 
 // get returns credentials that are valid now. Its errors are of type [*Error], shared by callers: they must not be changed.
 func (c *credentialCache) get(ctx context.Context) (*credential, error) {
-	for {
+	for ctx.Err() == nil {
 		if cred := c.fresh(); cred != nil {
 			return cred, nil
 		}
@@ -66,12 +63,10 @@ func (c *credentialCache) get(ctx context.Context) (*credential, error) {
 			}
 		case <-ctx.Done():
 		}
-		if err := ctx.Err(); err != nil {
-			e := transportError(err)
-			e.Message = fmt.Sprintf("waiting for credentials of type %s: %v", c.typ, err)
-			return nil, e
-		}
 	}
+	e := transportError(ctx.Err())
+	e.Message = fmt.Sprintf("waiting for credentials of type %s: %v", c.typ, ctx.Err())
+	return nil, e
 }
 
 // discard drops credentials that CloudMonitor refused, unless they were replaced already.
@@ -115,7 +110,12 @@ func (c *credentialCache) renew(ctx context.Context) (*credential, error) {
 	if ctx.Err() != nil {
 		return nil, errAbandoned
 	}
-	return nil, c.explain(err)
+	failure, ok := errors.AsType[*Error](err)
+	if !ok {
+		failure = badCredentials(err.Error())
+	}
+	failure.Message = fmt.Sprintf("no credentials of type %s: %s", c.typ, failure.Message)
+	return nil, failure
 }
 
 // obtain asks the source, which it builds if there is none.
@@ -131,14 +131,4 @@ func (c *credentialCache) obtain(ctx context.Context) (*credential, error) {
 		return nil, err
 	}
 	return ask(ctx)
-}
-
-// explain returns the error of credentials that could not be obtained.
-func (c *credentialCache) explain(err error) *Error {
-	e := &Error{Kind: KindBadCredentials, Message: err.Error()}
-	if failure, ok := errors.AsType[*Error](err); ok {
-		e = failure
-	}
-	e.Message = fmt.Sprintf("no credentials of type %s: %s", c.typ, e.Message)
-	return e
 }

@@ -1,12 +1,15 @@
 package cms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
 // CredentialType names where credentials come from, in the words of the Alibaba Cloud SDK.
@@ -25,19 +28,20 @@ const (
 
 // CredentialSettings configures the credentials. What a type does not need is ignored; an empty field that it does need
 // is taken from the environment variable that the SDK reads, for example ALIBABA_CLOUD_OIDC_TOKEN_FILE.
+// The tags are the keys of a profile of the CLI (json) and of a section of the SDK's credentials file (ini).
 type CredentialSettings struct {
-	Type            CredentialType
-	AccessKeyID     string
-	AccessKeySecret string
-	SecurityToken   string
-	RoleARN         string
-	RoleSessionName string // optional
-	OIDCProviderARN string
-	OIDCTokenFile   string
-	RoleName        string // optional: the ECS instance is asked for its role
-	URL             string
-
-	policy, externalID string // of a role in a profile
+	Type            CredentialType `json:"-" ini:"type"`
+	AccessKeyID     string         `json:"access_key_id" ini:"access_key_id"`
+	AccessKeySecret string         `json:"access_key_secret" ini:"access_key_secret"`
+	SecurityToken   string         `json:"sts_token" ini:"-"`
+	RoleARN         string         `json:"ram_role_arn" ini:"role_arn"`
+	RoleSessionName string         `json:"ram_session_name" ini:"role_session_name"` // optional
+	OIDCProviderARN string         `json:"oidc_provider_arn" ini:"-"`
+	OIDCTokenFile   string         `json:"oidc_token_file" ini:"-"`
+	RoleName        string         `json:"ram_role_name" ini:"role_name"` // optional: the ECS instance is asked for its role
+	URL             string         `json:"-" ini:"-"`
+	Policy          string         `json:"policy" ini:"policy"` // optional: narrows what the session of a role may do
+	ExternalID      string         `json:"external_id" ini:"-"` // optional: what the role demands
 }
 
 // credential is an access key or, with a token, a session.
@@ -54,61 +58,47 @@ func (s CredentialSettings) source(sts *sts) (source, error) {
 	switch s.Type {
 	case CredentialDefault:
 		return defaultSource(sts)
-	case CredentialAccessKey:
-		s.SecurityToken = ""
-		return s.static()
-	case CredentialSTS:
-		s.SecurityToken = orEnv(s.SecurityToken, "SECURITY_TOKEN")
-		if s.SecurityToken == "" {
-			return nil, emptyKey("security_token", "SECURITY_TOKEN")
-		}
-		return s.static()
+	case CredentialAccessKey, CredentialSTS:
+		key, err := s.key()
+		return func(context.Context) (*credential, error) { return key, nil }, err
 	case CredentialRAMRoleARN:
 		return s.ramRole(sts)
 	case CredentialOIDCRoleARN:
 		return s.oidcRole(sts)
 	case CredentialECSRAMRole:
-		return ecsSource(s.RoleName)
+		p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(s.RoleName).Build()
+		return sdkSource(p), err
 	case CredentialURI:
-		return uriSource(s.URL)
+		p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(cmp.Or(strings.TrimSpace(s.URL), env("CREDENTIALS_URI"))).Build()
+		return sdkSource(p), err
 	default:
 		return nil, fmt.Errorf("type %q is unknown", s.Type)
 	}
 }
 
-// static returns a source of the key or session in s.
-func (s CredentialSettings) static() (source, error) {
-	c := &credential{
-		id:     orEnv(s.AccessKeyID, "ACCESS_KEY_ID"),
-		secret: orEnv(s.AccessKeySecret, "ACCESS_KEY_SECRET"),
-		token:  strings.TrimSpace(s.SecurityToken),
+// key returns the key in s, and its token unless it is an access key.
+func (s CredentialSettings) key() (*credential, error) {
+	err := cmp.Or(needs("access_key_id", &s.AccessKeyID), needs("access_key_secret", &s.AccessKeySecret))
+	s.SecurityToken = strings.TrimSpace(s.SecurityToken)
+	if s.Type == CredentialAccessKey {
+		s.SecurityToken = ""
+	} else if s.Type == CredentialSTS || s.SecurityToken != "" {
+		err = cmp.Or(err, needs("security_token", &s.SecurityToken))
 	}
-	switch {
-	case c.id == "":
-		return nil, emptyKey("access_key_id", "ACCESS_KEY_ID")
-	case c.secret == "":
-		return nil, emptyKey("access_key_secret", "ACCESS_KEY_SECRET")
-	}
-	for _, k := range [...]struct{ name, value string }{
-		{"access_key_id", c.id}, {"access_key_secret", c.secret}, {"security_token", c.token},
-	} {
-		if strings.ContainsFunc(k.value, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return nil, fmt.Errorf("%s has a line break or another control character inside: remove it", k.name)
-		}
-	}
-	return func(context.Context) (*credential, error) { return c, nil }, nil
+	return &credential{id: s.AccessKeyID, secret: s.AccessKeySecret, token: s.SecurityToken}, err
 }
 
-// orEnv returns the value without white space around it, or that of the environment variable ALIBABA_CLOUD_<name>.
-func orEnv(value, name string) string {
-	if value = strings.TrimSpace(value); value != "" {
-		return value
+// needs removes the white space around the value of a key, and takes an empty one from the environment. It returns an
+// error if the value stays empty or cannot be sent.
+func needs(key string, value *string) error {
+	name := strings.ToUpper(key)
+	switch *value = cmp.Or(strings.TrimSpace(*value), env(name)); {
+	case *value == "":
+		return fmt.Errorf("%s is empty: set it, or ALIBABA_CLOUD_%s in the environment", key, name)
+	case strings.ContainsFunc(*value, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%s has a line break or another control character inside: remove it", key)
 	}
-	return env(name)
+	return nil
 }
 
 func env(name string) string { return strings.TrimSpace(os.Getenv("ALIBABA_CLOUD_" + name)) }
-
-func emptyKey(key, name string) error {
-	return fmt.Errorf("%s is empty: set it, or ALIBABA_CLOUD_%s in the environment", key, name)
-}

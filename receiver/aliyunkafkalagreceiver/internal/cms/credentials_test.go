@@ -121,6 +121,10 @@ func TestSources(t *testing.T) {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "", "ALIBABA_CLOUD_ECS_METADATA": "my-role"},
 			asked: []string{askIMDS, askIMDSFor + "my-role"}, setUp: setOIDC,
 		},
+		"default, a role and a provider are not OIDC": {
+			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_OIDC_TOKEN_FILE": "", "ALIBABA_CLOUD_ECS_METADATA": "my-role"},
+			asked: []string{askIMDS, askIMDSFor + "my-role"}, setUp: setOIDC,
+		},
 		"default, CLI profile before a file": {
 			typ: CredentialDefault, id: testID,
 			setUp: func(t *testing.T) {
@@ -232,6 +236,11 @@ func TestSources(t *testing.T) {
 			_, err := client.DescribeMetricList(t.Context(), testQuery)
 			require.NoError(t, err)
 			assert.Equal(t, tt.asked, c.takeAsked())
+			for _, form := range c.forms[:min(len(c.forms), 1)] {
+				for k, v := range form {
+					assert.NotEqual(t, []string{""}, v, k)
+				}
+			}
 			for k, v := range tt.form {
 				assert.Equal(t, v, c.forms[0].Get(k), k)
 			}
@@ -266,6 +275,9 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"role": {settings: key(func(s *CredentialSettings) {
 			s.Type, s.RoleARN, s.AccessKeyID = CredentialRAMRoleARN, "r", "sentinel\tsentinel"
 		}), want: []string{"ram_role_arn: access_key_id has"}},
+		"role, token": {settings: key(func(s *CredentialSettings) {
+			s.Type, s.RoleARN, s.SecurityToken = CredentialRAMRoleARN, "r", "sentinel\nsentinel"
+		}), want: []string{"ram_role_arn: security_token has"}},
 		"environment": {
 			settings: CredentialSettings{Type: CredentialDefault}, want: []string{"type default: access_key_secret has"},
 			env: map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": testID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "sentinel\nsentinel"},

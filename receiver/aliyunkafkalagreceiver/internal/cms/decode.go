@@ -2,125 +2,119 @@ package cms
 
 import (
 	"bytes"
+	"encoding/json"
+	"encoding/xml"
 	"net/http"
+	"slices"
 	"strings"
-
-	"github.com/valyala/fastjson"
-
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// maxValues bounds the memory of parsing, which grows with the number of JSON values: a full page has about 10,000,
-// 2 MiB of points about 90,000.
-const maxValues = 1 << 18
-
-// decoder turns replies into pages. What it parses is valid until the next reply, so every string is copied.
-type decoder struct {
-	reply, points fastjson.Parser
-	element       *element
+// replyBody is the body of every reply. CloudMonitor's own pages show Success as a boolean and as a string, Code as a string
+// and as a number, Datapoints as an array and as a string that holds one, and a Message in replies of success.
+type replyBody struct {
+	Code, Success, Message, NextToken word
+	RequestID                         word            `json:"RequestId" xml:"RequestId"`
+	Datapoints                        json.RawMessage `xml:"-"`
 }
 
-func newDecoder(n *names) *decoder { return &decoder{element: newElement(n)} }
+// word is a JSON string, "" for null, or another value as it is written.
+type word string
 
-// decode is as tolerant as the documented variants of the reply demand: CloudMonitor's own pages show Success as a boolean
-// and as a string, Code as a string and as a number, Datapoints as an array and as a string that holds one, and a
-// Message in replies of success.
+// UnmarshalJSON never fails on JSON.
+func (w *word) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' || string(b) == "null" {
+		return json.Unmarshal(b, (*string)(w))
+	}
+	*w = word(b)
+	return nil
+}
+
+// serviceError returns the error that the body of a reply describes: JSON, whose keys may be in lower case, or XML from
+// the API gateway. Anything else has no code.
+func serviceError(status int, body []byte) *Error {
+	var r replyBody
+	if json.Unmarshal(body, &r) != nil {
+		_ = xml.Unmarshal(body, &r)
+	}
+	code := string(r.Code)
+	return &Error{Kind: classify(code, status), Code: code, Status: status, Message: string(r.Message), RequestID: string(r.RequestID)}
+}
+
+// malformed returns the error of a reply with HTTP status 200 that cannot be read.
+func malformed(message string) *Error {
+	return &Error{Kind: KindMalformedReply, Status: http.StatusOK, Message: message}
+}
+
+// decode returns the page in the body of a reply with HTTP status 200. The page does not refer to the body.
 func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
-	if len(body) > maxKeptBytes {
-		defer func() { d.reply, d.points = fastjson.Parser{}, fastjson.Parser{} }()
+	r, array, escaped := cut(body)
+	if r == nil {
+		r, array = whole(body)
 	}
-	v, array := d.outer(body)
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return Page{}, malformed("reply is not a JSON object, or too large a one")
-	}
-	code, success, datapoints := text(v.Get("Code")), text(v.Get("Success")), v.Get("Datapoints")
 	switch {
-	case code == "" && success == "" && datapoints == nil:
+	case r == nil:
+		return Page{}, malformed("reply is not a JSON object")
+	case r.Code == "" && r.Success == "" && r.Datapoints == nil:
 		return Page{}, malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
-	case code != "" && code != "200", success != "" && !strings.EqualFold(success, "true"):
+	case r.Code != "" && r.Code != "200", r.Success != "" && !strings.EqualFold(string(r.Success), "true"):
 		return Page{}, serviceError(http.StatusOK, body)
 	}
-	page, ok := Page{NextToken: text(v.Get("NextToken"))}, false
-	d.element.perTopic = perTopic
-	d.element.names.mu.Lock()
-	defer d.element.names.mu.Unlock()
-	if array != nil {
-		ok = d.pieces(&page, array)
-	} else {
-		ok = d.datapoints(&page, datapoints)
+	page := Page{NextToken: string(r.NextToken)}
+	d.perTopic = perTopic
+	ok := d.array(&page, array, escaped)
+	if !ok && escaped {
+		if array = unescape(array); array == nil {
+			_, array = whole(body)
+		}
+		ok = d.array(&page, array, false)
 	}
 	if !ok {
-		return Page{}, malformed("Datapoints is not a JSON array, or too long a one")
+		return Page{}, malformed("Datapoints is not a JSON array, or has too many bad elements")
 	}
 	return page, nil
 }
 
-// outer parses the reply. If only the array of Datapoints does not parse, it is emptied and returned beside the rest.
-func (d *decoder) outer(body []byte) (v *fastjson.Value, array []byte) {
-	if v = parse(&d.reply, body); v != nil {
-		return v, nil
+// cut returns a reply without the array of Datapoints, which is most of it, and that as it is written. In a string, the
+// array ends with the first bracket before a quotation mark; else, where a bad number keeps the reply from parsing, with
+// the last bracket. cut returns nil for a reply to be parsed as a whole.
+func cut(body []byte) (r *replyBody, array []byte, escaped bool) {
+	_, value, _ := bytes.Cut(body, []byte(`"Datapoints"`))
+	value = bytes.TrimLeft(value, ": \t\r\n")
+	array, escaped = bytes.CutPrefix(value, []byte(`"`))
+	size := bytes.LastIndexByte(array, ']') + 1
+	after := array[size:]
+	if escaped {
+		size = bytes.Index(array, []byte(`]"`)) + 1
+		after = array[min(size+1, len(array)):]
 	}
-	rest, array := cutArray(body)
-	if array == nil {
+	rest := slices.Concat(body[:len(body)-len(value)], []byte("[]"), after)
+	if size == 0 || !escaped && json.Valid(body) || json.Unmarshal(rest, &r) != nil || string(r.Datapoints) != "[]" {
+		return nil, nil, false
+	}
+	return r, array[:size], escaped
+}
+
+// unescape returns what is written inside of a string, or nil if it has other backslashes than those of quotation marks.
+func unescape(b []byte) []byte {
+	n := bytes.Count(b, []byte(`\"`))
+	if n != bytes.Count(b, []byte(`\`)) || n != bytes.Count(b, []byte(`"`)) {
+		return nil
+	}
+	return bytes.ReplaceAll(b, []byte(`\"`), []byte(`"`))
+}
+
+// whole returns a reply and its Datapoints. Nothing at all is an empty array.
+func whole(body []byte) (r *replyBody, array []byte) {
+	if json.Unmarshal(body, &r) != nil || r == nil {
 		return nil, nil
 	}
-	return parse(&d.reply, rest), array
-}
-
-// datapoints reads the points of the array that v is or, as a string, holds. Nothing at all is an empty array.
-func (d *decoder) datapoints(page *Page, v *fastjson.Value) bool {
-	if v == nil {
-		return true
+	array = r.Datapoints
+	var s string
+	if json.Unmarshal(array, &s) == nil {
+		array = bytes.TrimSpace([]byte(s))
 	}
-	if v.Type() == fastjson.TypeString {
-		inner := bytes.TrimSpace(v.GetStringBytes())
-		if len(inner) == 0 {
-			return true
-		}
-		if v = parse(&d.points, inner); v == nil {
-			return d.pieces(page, inner)
-		}
+	if len(array) == 0 || string(array) == "null" {
+		array = []byte("[]")
 	}
-	elements := v.GetArray()
-	page.Points = make([]lag.Point, 0, len(elements))
-	for _, e := range elements {
-		d.add(page, e)
-	}
-	return v.Type() == fastjson.TypeArray || v.Type() == fastjson.TypeNull
-}
-
-// add appends the point that v describes, or counts it as malformed.
-func (d *decoder) add(page *Page, v *fastjson.Value) {
-	if p, ok := d.element.read(v); ok {
-		page.Points = append(page.Points, p)
-	} else {
-		page.Malformed++
-	}
-}
-
-// text returns a string as it is, a number or a boolean as it is written, and "" for anything else.
-func text(v *fastjson.Value) string {
-	if v == nil {
-		return ""
-	}
-	switch v.Type() {
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeNumber, fastjson.TypeTrue, fastjson.TypeFalse:
-		return v.String()
-	default:
-		return ""
-	}
-}
-
-// parse returns nil if b is not JSON, or too much of it.
-func parse(p *fastjson.Parser, b []byte) *fastjson.Value {
-	if bytes.Count(b, []byte(",")) > maxValues {
-		return nil
-	}
-	v, err := p.ParseBytes(b)
-	if err != nil {
-		return nil
-	}
-	return v
+	return r, array
 }

@@ -58,11 +58,6 @@ type Error struct {
 
 // Error names kind, code, status and request, and says what to do.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(string(e.Kind))
-	if e.Code != "" {
-		b.WriteString(": " + e.Code)
-	}
 	var reply []string
 	if e.Status != 0 {
 		reply = append(reply, fmt.Sprintf("HTTP %d", e.Status))
@@ -70,16 +65,18 @@ func (e *Error) Error() string {
 	if e.RequestID != "" {
 		reply = append(reply, "request "+e.RequestID)
 	}
-	if len(reply) > 0 {
-		b.WriteString(" (" + strings.Join(reply, ", ") + ")")
+	text := string(e.Kind)
+	for _, part := range [...]struct{ before, value, after string }{
+		{": ", e.Code, ""},
+		{" (", strings.Join(reply, ", "), ")"},
+		{": ", strings.TrimRight(e.Message, "."), ""},
+		{"; ", e.Kind.Remedy(), ""},
+	} {
+		if part.value != "" {
+			text += part.before + part.value + part.after
+		}
 	}
-	if e.Message != "" {
-		b.WriteString(": " + strings.TrimRight(e.Message, "."))
-	}
-	if remedy := e.Kind.Remedy(); remedy != "" {
-		b.WriteString("; " + remedy)
-	}
-	return b.String()
+	return text
 }
 
 // Unwrap returns the cause.
@@ -87,12 +84,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same call may succeed soon.
 func (e *Error) Retryable() bool {
-	switch e.Kind {
-	case KindThrottled, KindServer, KindMalformedReply, KindNetwork:
-		return true
-	default:
-		return false
-	}
+	return e.Kind == KindThrottled || e.Kind == KindServer || e.Kind == KindMalformedReply || e.Kind == KindNetwork
 }
 
 // KindOf returns the kind of an error of this package, and "" for others.
@@ -101,6 +93,11 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return ""
+}
+
+// badCredentials returns the error of credentials that there are not.
+func badCredentials(message string) *Error {
+	return &Error{Kind: KindBadCredentials, Message: message}
 }
 
 // transportError returns the error of a call that brought no reply.

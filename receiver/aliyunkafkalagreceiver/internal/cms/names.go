@@ -6,12 +6,9 @@ import (
 )
 
 const (
-	// renewAfter is how many names are looked up, for each name in the table, before the table is renewed.
-	renewAfter = 16
-	// maxNames bounds the table when names never repeat.
-	maxNames = 1 << 18
-	// maxNameBytes is the longest name that is kept. CloudMonitor documents at most 64.
-	maxNameBytes = 1 << 10
+	renewAfter   = 16      // lookups, for each name in the table, before the table is renewed
+	maxNames     = 1 << 18 // bounds the table when names never repeat
+	maxNameBytes = 1 << 10 // longer names are not kept; CloudMonitor documents at most 64
 )
 
 // names keeps the strings of pages, so that a name is allocated once and not once a page. Names that pages have not
@@ -33,15 +30,12 @@ func (n *names) get(b []byte) string {
 	if !ok {
 		s = strings.ToValidUTF8(raw, "\uFFFD")
 	}
-	if len(raw) <= maxNameBytes {
-		n.put(raw, s)
+	if len(raw) > maxNameBytes {
+		return s
 	}
-	return s
-}
-
-func (n *names) put(raw, s string) {
 	if n.new == nil || len(n.new) >= maxNames || n.lookups > renewAfter*max(len(n.new), PageLength) {
 		n.new, n.old, n.lookups = map[string]string{}, n.new, 0
 	}
 	n.new[raw] = s
+	return s
 }

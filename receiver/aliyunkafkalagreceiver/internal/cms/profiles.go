@@ -2,7 +2,9 @@ package cms
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,20 +13,54 @@ import (
 	"gopkg.in/ini.v1"
 )
 
-// profile is a profile in the configuration of the Alibaba Cloud CLI.
-type profile struct {
-	Name            string `json:"name"`
-	Mode            string `json:"mode"`
-	AccessKeyID     string `json:"access_key_id"`
-	AccessKeySecret string `json:"access_key_secret"`
-	SecurityToken   string `json:"sts_token"`
-	RoleARN         string `json:"ram_role_arn"`
-	RoleSessionName string `json:"ram_session_name"`
-	OIDCProviderARN string `json:"oidc_provider_arn"`
-	OIDCTokenFile   string `json:"oidc_token_file"`
-	RoleName        string `json:"ram_role_name"`
-	Policy          string `json:"policy"`
-	ExternalID      string `json:"external_id"`
+const notConfigured = "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
+
+// defaultSource returns the first source that is configured, in the order of the SDK. Only the configuration decides:
+// if that source fails, no other identity takes its place. Whether a host has a role of which nobody gave the name, only
+// its metadata service knows: if it gives none, the credentials URI is asked.
+func defaultSource(sts *sts) (source, error) {
+	for _, find := range []func() (CredentialSettings, error){environment, cliProfile, credentialsFile} {
+		if s, err := find(); err != nil {
+			return nil, err
+		} else if s.Type != "" {
+			return s.source(sts)
+		}
+	}
+	ecs, noECS := CredentialSettings{Type: CredentialECSRAMRole}.source(sts)
+	uri, noURI := CredentialSettings{Type: CredentialURI}.source(sts)
+	switch {
+	case noECS != nil && noURI != nil:
+		return nil, errors.New(notConfigured)
+	case noECS != nil:
+		return uri, nil
+	case env("ECS_METADATA") != "":
+		return ecs, nil
+	}
+	return func(ctx context.Context) (*credential, error) {
+		c, err := ecs(ctx)
+		if err == nil {
+			return c, nil
+		}
+		if noURI != nil {
+			return nil, badCredentials(notConfigured)
+		}
+		return uri(ctx)
+	}, nil
+}
+
+// environment returns the type of the key, session or OIDC role in the environment. One half of a key is enough to mean it.
+// The type is empty if there is none, as in the functions below.
+func environment() (CredentialSettings, error) {
+	var s CredentialSettings
+	switch {
+	case env("ACCESS_KEY_ID")+env("ACCESS_KEY_SECRET") != "" && env("SECURITY_TOKEN") != "":
+		s.Type = CredentialSTS
+	case env("ACCESS_KEY_ID")+env("ACCESS_KEY_SECRET") != "":
+		s.Type = CredentialAccessKey
+	case env("ROLE_ARN") != "" && env("OIDC_PROVIDER_ARN") != "" && env("OIDC_TOKEN_FILE") != "":
+		s.Type = CredentialOIDCRoleARN
+	}
+	return s, nil
 }
 
 // modes are the modes of CLI profiles that a service can use. The others need a person who logs in, or a helper whose
@@ -37,87 +73,64 @@ var modes = map[string]CredentialType{
 	"OIDC":       CredentialOIDCRoleARN,
 }
 
-// cliProfile returns the profile of the Alibaba Cloud CLI in use, if there is one.
-func cliProfile() (s CredentialSettings, found bool, err error) {
+// cliProfile returns the profile of the Alibaba Cloud CLI in use.
+func cliProfile() (none CredentialSettings, _ error) {
 	if strings.EqualFold(env("CLI_PROFILE_DISABLED"), "true") {
-		return s, false, nil
+		return none, nil
 	}
 	path, content, err := configFile("CONFIG_FILE", ".aliyun/config.json")
 	if content == nil {
-		return s, false, err
+		return none, err
 	}
 	var config struct {
-		Current  string    `json:"current"`
-		Profiles []profile `json:"profiles"`
+		Current  string `json:"current"`
+		Profiles []struct {
+			Name string `json:"name"`
+			Mode string `json:"mode"`
+			CredentialSettings
+		} `json:"profiles"`
 	}
 	if json.Unmarshal(content, &config) != nil {
-		return s, false, fmt.Errorf("%s is not a configuration of the Alibaba Cloud CLI: mend it, or set ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true", path)
+		return none, fmt.Errorf("%s is not a configuration of the Alibaba Cloud CLI: mend it, or set ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true", path)
 	}
 	name := cmp.Or(env("PROFILE"), config.Current)
 	for _, p := range config.Profiles {
-		if p.Name == name && (p.Mode != "AK" || p.AccessKeyID != "") { // a new configuration holds an empty key
-			s, err = p.settings(path)
-			return s, err == nil, err
+		if p.Name != name || p.Mode == "AK" && p.AccessKeyID == "" { // a new configuration holds an empty key
+			continue
 		}
+		if p.Type = modes[p.Mode]; p.Type == "" {
+			return none, fmt.Errorf("profile %q in %s: mode %q cannot be used here: set credentials::type to access_key, sts, ram_role_arn, "+
+				"oidc_role_arn, ecs_ram_role or credentials_uri, or choose another profile with ALIBABA_CLOUD_PROFILE", name, path, p.Mode)
+		}
+		if p.Type != CredentialSTS {
+			p.SecurityToken = "" // left from another mode
+		}
+		return p.CredentialSettings, nil
 	}
-	return s, false, nil
+	return none, nil
 }
 
-func (p profile) settings(path string) (CredentialSettings, error) {
-	typ, ok := modes[p.Mode]
-	if !ok {
-		return CredentialSettings{}, fmt.Errorf("profile %q in %s: mode %q cannot be used here: set credentials::type to access_key, sts, ram_role_arn, "+
-			"oidc_role_arn, ecs_ram_role or credentials_uri, or choose another profile with ALIBABA_CLOUD_PROFILE", p.Name, path, p.Mode)
-	}
-	if typ != CredentialSTS {
-		p.SecurityToken = ""
-	}
-	return CredentialSettings{
-		Type:            typ,
-		AccessKeyID:     p.AccessKeyID,
-		AccessKeySecret: p.AccessKeySecret,
-		SecurityToken:   p.SecurityToken,
-		RoleARN:         p.RoleARN,
-		RoleSessionName: p.RoleSessionName,
-		OIDCProviderARN: p.OIDCProviderARN,
-		OIDCTokenFile:   p.OIDCTokenFile,
-		RoleName:        p.RoleName,
-		policy:          p.Policy,
-		externalID:      p.ExternalID,
-	}, nil
-}
-
-// credentialsFile returns the section in use of the SDK's credentials file, if there is one. Its keys are named like
-// those of the receiver.
-func credentialsFile() (s CredentialSettings, found bool, err error) {
+// credentialsFile returns the section in use of the SDK's credentials file.
+func credentialsFile() (s CredentialSettings, err error) {
 	path, content, err := configFile("CREDENTIALS_FILE", ".alibabacloud/credentials")
 	if content == nil {
-		return s, false, err
+		return s, err
 	}
 	file, err := ini.Load(content)
 	if err != nil {
-		return s, false, fmt.Errorf("%s is not a credentials file of Alibaba Cloud: mend or remove it", path)
+		return s, fmt.Errorf("%s is not a credentials file of Alibaba Cloud: mend or remove it", path)
 	}
 	name := cmp.Or(env("PROFILE"), "default")
 	section, err := file.GetSection(name)
 	if err != nil {
-		return s, false, nil // there is no such section
+		return s, nil // there is no such section
 	}
-	value := func(key string) string { return section.Key(key).String() }
-	s = CredentialSettings{
-		Type:            CredentialType(value("type")),
-		AccessKeyID:     value("access_key_id"),
-		AccessKeySecret: value("access_key_secret"),
-		RoleARN:         value("role_arn"),
-		RoleSessionName: value("role_session_name"),
-		RoleName:        value("role_name"),
-		policy:          value("policy"),
-	}
+	_ = section.MapTo(&s) // strings always can
 	switch s.Type {
 	case CredentialAccessKey, CredentialRAMRoleARN, CredentialECSRAMRole:
-		return s, true, nil
+		return s, nil
 	default:
-		return s, false, fmt.Errorf("section %q in %s: type must be access_key, ram_role_arn or ecs_ram_role, not %q", name, path, s.Type)
+		return s, fmt.Errorf("section %q in %s: type must be access_key, ram_role_arn or ecs_ram_role, not %q", name, path, s.Type)
 	}
 }
 
@@ -131,10 +144,9 @@ func configFile(name, inHome string) (path string, content []byte, err error) {
 		return path, content, err
 	}
 	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", nil, nil // then there is no such file
+	if err == nil {
+		path = filepath.Join(home, inHome)
+		content, _ = os.ReadFile(path)
 	}
-	path = filepath.Join(home, inHome)
-	content, _ = os.ReadFile(path)
 	return path, content, nil
 }

@@ -9,6 +9,16 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
+// Query asks for one page of a metric in the namespace acs_kafka.
+type Query struct {
+	MetricName string        // CMS metric ID: MetricAccumulation or MetricTopicAccumulation
+	Period     time.Duration // statistical period of the points, whole seconds
+	Start, End int64         // the window (Start, End], unix milliseconds
+	Instances  []string      // at most MaxInstances Kafka instance IDs; empty asks for every instance in the region
+	Names      []lag.Key     // at most MaxInstances; when set, only these series are asked for and Instances is ignored
+	NextToken  string        // the token of the page before; empty for the first page
+}
+
 // call gives the query the names and formats of CloudMonitor DescribeMetricList.
 func (q Query) call() call {
 	p := url.Values{
@@ -36,16 +46,14 @@ type dimension struct {
 	Topic    string `json:"topic,omitempty"`
 }
 
-func (q Query) dimensions() []dimension {
-	names := q.Names
-	if len(names) == 0 {
-		for _, id := range q.Instances {
-			names = append(names, lag.Key{Instance: id})
-		}
+func (q Query) dimensions() (list []dimension) {
+	for _, k := range q.Names {
+		list = append(list, dimension(k))
 	}
-	list := make([]dimension, len(names))
-	for i, k := range names {
-		list[i] = dimension(k)
+	if list == nil {
+		for _, id := range q.Instances {
+			list = append(list, dimension{Instance: id})
+		}
 	}
 	return list
 }

@@ -17,49 +17,47 @@ const (
 // request, so the known secrets are not enough. A request ID has 36 characters.
 var tokenLike = regexp.MustCompile(`[A-Za-z0-9+/=_%-]{40,}|\S*@\S*`)
 
-// redact makes the text of the service fit to be shown: one line, short, without the secrets of the call. It returns e.
-func (e *Error) redact(secrets ...string) *Error {
-	replacer := secretReplacer(secrets)
+// redact makes the text of the service fit to be shown: one line, short, without the other secret and those of cred,
+// which may be nil. It returns e.
+func (e *Error) redact(cred *credential, other string) *Error {
+	if cred == nil {
+		cred = &credential{}
+	}
+	var pairs []string
+	for _, s := range []string{cred.id, cred.secret, cred.token, other} {
+		if s != "" { // as it is, and as the canonical request of a signature writes it
+			once := url.QueryEscape(s)
+			pairs = append(pairs, url.QueryEscape(once), redacted, once, redacted, s, redacted)
+		}
+	}
+	replacer := strings.NewReplacer(pairs...)
 	e.Message = cleanMessage(replacer.Replace(e.Message))
 	e.Code = cleanName(replacer.Replace(e.Code))
 	e.RequestID = cleanName(replacer.Replace(e.RequestID))
 	return e
 }
 
-// secretReplacer replaces the secrets as they are and as the canonical request of a signature writes them.
-func secretReplacer(secrets []string) *strings.Replacer {
-	var pairs []string
-	for _, s := range secrets {
-		if s != "" {
-			once := url.QueryEscape(s)
-			pairs = append(pairs, url.QueryEscape(once), redacted, once, redacted, s, redacted)
-		}
-	}
-	return strings.NewReplacer(pairs...)
-}
-
 // cleanMessage returns one line of printable text without anything that looks like a secret.
 func cleanMessage(s string) string {
-	s = tokenLike.ReplaceAllString(s, redacted)
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
+	s = clean(s, ' ', unicode.IsPrint)
 	return truncate(strings.Join(strings.Fields(s), " "), maxMessageRunes)
 }
 
 // cleanName returns what may be a code or an ID.
 func cleanName(s string) string {
-	s = tokenLike.ReplaceAllString(s, redacted)
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-[]", r) {
+	return truncate(clean(s, -1, func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-[]", r)
+	}), maxNameRunes)
+}
+
+// clean replaces what looks like a secret, and every character that is not allowed; -1 removes it.
+func clean(s string, by rune, allowed func(rune) bool) string {
+	return strings.Map(func(r rune) rune {
+		if allowed(r) {
 			return r
 		}
-		return -1
-	}, s)
-	return truncate(s, maxNameRunes)
+		return by
+	}, tokenLike.ReplaceAllString(s, redacted))
 }
 
 func truncate(s string, n int) string {

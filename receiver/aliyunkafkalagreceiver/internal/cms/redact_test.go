@@ -198,7 +198,7 @@ func TestCleanMessage(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Kind: KindForbidden, Code: "AccessForbidden", Status: 403, Message: "no", RequestID: "R", RetryAfter: time.Second}
+	e := &Error{Kind: KindForbidden, Code: "AccessForbidden", Status: 403, Message: "no.", RequestID: "R", RetryAfter: time.Second}
 	require.EqualError(t, e, "forbidden: AccessForbidden (HTTP 403, request R): no; "+KindForbidden.Remedy())
 	require.EqualError(t, &Error{Kind: KindCanceled}, "canceled")
 	assert.EqualError(t, &Error{Kind: KindServer, Status: 502}, "server_error (HTTP 502); "+KindServer.Remedy())

@@ -13,49 +13,25 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
-func ecsSource(roleName string) (source, error) {
-	p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(roleName).Build()
-	if err != nil {
-		return nil, err
-	}
-	return sdkSource(p), nil
-}
-
-func uriSource(raw string) (source, error) {
-	p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(strings.TrimSpace(raw)).Build()
-	if err != nil {
-		return nil, err
-	}
-	return sdkSource(p), nil
-}
-
 // sdkSource returns a source that asks a provider of the SDK. A provider takes no context, and gives up after 15 seconds
-// at most. It keeps its session and renews it in time, but does not say when it ends: only that it lasts another
-// sessionMargin.
+// at most. It keeps its session and renews it sessionMargin before its end, which it does not say. It dereferences fields
+// of a reply without looking, hence the recover.
 func sdkSource(p providers.CredentialsProvider) source {
-	return func(context.Context) (*credential, error) {
-		c, err := ask(p)
-		if err != nil {
+	return func(context.Context) (_ *credential, err error) {
+		defer func() {
+			if recover() != nil {
+				err = badCredentials(noAnswer)
+			}
+		}()
+		c, err := p.GetCredentials()
+		switch {
+		case err != nil:
 			return nil, sdkError(err)
+		case c.AccessKeyId == "" || c.AccessKeySecret == "":
+			return nil, badCredentials(noAnswer)
 		}
 		return &credential{id: c.AccessKeyId, secret: c.AccessKeySecret, token: c.SecurityToken, lifetime: sessionMargin}, nil
 	}
-}
-
-var errIncomplete = errors.New("the credentials lack a field")
-
-// ask asks the provider. Providers dereference fields of the reply without looking, hence the recover.
-func ask(p providers.CredentialsProvider) (c *providers.Credentials, err error) {
-	defer func() {
-		if recover() != nil {
-			c, err = nil, errIncomplete
-		}
-	}()
-	c, err = p.GetCredentials()
-	if err == nil && (c == nil || c.AccessKeyId == "" || c.AccessKeySecret == "") {
-		return nil, errIncomplete
-	}
-	return c, err
 }
 
 // What may be shown of a provider's error. Its text as a whole may not: it repeats replies and URLs, and these hold
@@ -66,6 +42,8 @@ var (
 	networkFailure = regexp.MustCompile(`no such host|connection refused|connection reset|network is unreachable|no route to host|i/o timeout|deadline exceeded|Client\.Timeout`)
 )
 
+const noAnswer = "the service that issues them gave no usable answer"
+
 // sdkError returns the error of a provider that gave no credentials.
 func sdkError(err error) *Error {
 	raw := err.Error()
@@ -73,15 +51,16 @@ func sdkError(err error) *Error {
 		return &Error{Kind: credentialKind(classify(m[1], 0)), Code: m[1], Message: "the service that issues them refused"}
 	}
 	if m := providerStatus.FindStringSubmatch(raw); m != nil {
-		return &Error{Kind: KindBadCredentials, Message: "the service that issues them answered with HTTP status " + m[1]}
+		return badCredentials("the service that issues them answered with HTTP status " + m[1])
 	}
+	network := networkFailure.FindString(raw)
 	if call, ok := errors.AsType[*url.Error](err); ok && call.Op != "parse" {
-		return &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
+		network = cleanMessage(withoutURL(err).Error())
 	}
-	if m := networkFailure.FindString(raw); m != "" {
-		return &Error{Kind: KindNetwork, Message: m}
+	if network != "" {
+		return &Error{Kind: KindNetwork, Message: network}
 	}
-	return &Error{Kind: KindBadCredentials, Message: "the service that issues them gave no usable answer"}
+	return badCredentials(noAnswer)
 }
 
 // refuseDebugOutput guards against the SDK printing request headers to standard output, which may hold tokens. The SDK

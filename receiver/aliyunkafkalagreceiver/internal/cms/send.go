@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	openapiutil "github.com/alibabacloud-go/darabonba-openapi/v2/utils"
@@ -13,11 +18,42 @@ import (
 )
 
 const (
-	// maxErrorBytes bounds what is read of a reply that is an error: enough for the error code.
-	maxErrorBytes = 64 << 10
-	// maxKeptBytes is the largest reply whose memory is kept for the next one; the API gateway sends at most 2 MiB.
-	maxKeptBytes = 2 << 20
+	maxErrorBytes = 64 << 10 // bounds what is read of a reply that is an error: enough for the error code
+	maxKeptBytes  = 2 << 20  // the largest reply whose memory is kept for the next one, and that the API gateway sends
 )
+
+// endpoint is where an API is served.
+type endpoint struct {
+	scheme string // https, or http for a loopback host
+	host   string // host[:port]
+}
+
+// CheckEndpoint returns what is wrong with the URL of an endpoint, or nil.
+func CheckEndpoint(raw string) error {
+	_, err := parseEndpoint(raw)
+	return err
+}
+
+func parseEndpoint(raw string) (endpoint, error) {
+	const allowed = "must be https://host[:port], or http:// for a loopback host"
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" || !validPort(u.Port()) {
+		return endpoint{}, errors.New(allowed) // the value may hold a password, so it is not repeated
+	}
+	if bare := (url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}); *u != bare || strings.Trim(u.Path, "/") != "" {
+		return endpoint{}, errors.New(allowed + ", without user, path or query")
+	}
+	ip := net.ParseIP(u.Hostname())
+	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback()) {
+		return endpoint{scheme: u.Scheme, host: u.Host}, nil
+	}
+	return endpoint{}, fmt.Errorf("%s, not %q", allowed, raw)
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
 
 // sender signs and sends calls. It is safe for concurrent use.
 type sender struct {
@@ -54,22 +90,21 @@ func (s *sender) send(ctx context.Context, to endpoint, c call, cred *credential
 
 // reply is what came back of a call. It is empty before the call.
 type reply struct {
-	status int
 	header http.Header
 	body   bytes.Buffer
 }
 
 func (r *reply) read(resp *http.Response) *Error {
-	r.status, r.header = resp.StatusCode, resp.Header
-	if r.status != http.StatusOK {
+	r.header = resp.Header
+	if resp.StatusCode != http.StatusOK {
 		// The status alone is worth reporting, so a body that ends early is no further error.
 		_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBytes))
-		return serviceError(r.status, r.body.Bytes())
+		return serviceError(resp.StatusCode, r.body.Bytes())
 	}
-	if resp.ContentLength > MaxReplyBytes {
-		return malformed("reply over 8 MiB")
+	n, err := max(resp.ContentLength, 0), error(nil)
+	if n <= MaxReplyBytes {
+		n, err = r.body.ReadFrom(io.LimitReader(resp.Body, MaxReplyBytes+1))
 	}
-	n, err := r.body.ReadFrom(io.LimitReader(resp.Body, MaxReplyBytes+1))
 	switch {
 	case n > MaxReplyBytes:
 		return malformed("reply over 8 MiB")

@@ -38,43 +38,34 @@ func (c call) request(ctx context.Context, to endpoint, cred *credential, s stam
 		return nil, err
 	}
 	hash := sha256.Sum256([]byte(body))
-	headers := map[string]string{
-		"x-acs-action":          c.action,
-		"x-acs-version":         c.version,
-		"x-acs-date":            s.date.UTC().Format(time.RFC3339),
-		"x-acs-signature-nonce": s.nonce,
-		"x-acs-content-sha256":  hex.EncodeToString(hash[:]),
-	}
+	req.Header.Set("X-Acs-Action", c.action)
+	req.Header.Set("X-Acs-Version", c.version)
+	req.Header.Set("X-Acs-Date", s.date.UTC().Format(time.RFC3339))
+	req.Header.Set("X-Acs-Signature-Nonce", s.nonce)
+	req.Header.Set("X-Acs-Content-Sha256", hex.EncodeToString(hash[:]))
 	if c.form != nil {
-		headers["content-type"] = "application/x-www-form-urlencoded"
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if cred != nil && cred.token != "" {
-		headers["x-acs-accesskey-id"], headers["x-acs-security-token"] = cred.id, cred.token
+	if cred == nil {
+		return req, nil
 	}
-	for k, v := range headers {
-		req.Header.Set(k, v)
+	if cred.token != "" {
+		req.Header.Set("X-Acs-Accesskey-Id", cred.id)
+		req.Header.Set("X-Acs-Security-Token", cred.token)
 	}
-	if cred != nil {
-		headers["host"] = to.host
-		req.Header.Set("Authorization", c.authorization(headers, cred))
-	}
+	headers := pointers(req.Header)
+	headers["host"] = &to.host
+	req.Header.Set("Authorization", *openapiutil.GetAuthorization(
+		&dara.Request{Method: &req.Method, Pathname: &u.Path, Query: pointers(c.query), Headers: headers},
+		dara.String("ACS3-HMAC-SHA256"), headers["X-Acs-Content-Sha256"], &cred.id, &cred.secret))
 	return req, nil
 }
 
-// authorization returns the header that proves the call comes from the owner of cred.
-func (c call) authorization(headers map[string]string, cred *credential) string {
-	request := &dara.Request{
-		Method:   dara.String(http.MethodPost),
-		Pathname: dara.String("/"),
-		Query:    map[string]*string{},
-		Headers:  map[string]*string{},
+// pointers returns the first value of each key.
+func pointers(values map[string][]string) map[string]*string {
+	m := make(map[string]*string, len(values))
+	for k, v := range values {
+		m[k] = &v[0]
 	}
-	for k, v := range c.query {
-		request.Query[k] = &v[0]
-	}
-	for k, v := range headers {
-		request.Headers[k] = &v
-	}
-	return *openapiutil.GetAuthorization(request, dara.String("ACS3-HMAC-SHA256"),
-		request.Headers["x-acs-content-sha256"], &cred.id, &cred.secret)
+	return m
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"strings"
@@ -43,70 +44,53 @@ func newSTS(sender *sender, s Settings) (*sts, error) {
 
 // ramRole returns a source that assumes the role with the key or session in s.
 func (s CredentialSettings) ramRole(sts *sts) (source, error) {
-	key, err := s.static()
-	if err != nil {
+	key, err := s.key()
+	if err = cmp.Or(err, needs("role_arn", &s.RoleARN)); err != nil {
 		return nil, err
 	}
-	role := orEnv(s.RoleARN, "ROLE_ARN")
-	if role == "" {
-		return nil, emptyKey("role_arn", "ROLE_ARN")
-	}
 	return func(ctx context.Context) (*credential, error) {
-		cred, err := key(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return sts.assume(ctx, call{action: "AssumeRole", query: s.session(role)}, cred)
+		return sts.assume(ctx, call{action: "AssumeRole", query: s.session()}, key)
 	}, nil
 }
 
 // oidcRole returns a source that assumes the role with the token in a file, which is read anew each time.
 func (s CredentialSettings) oidcRole(sts *sts) (source, error) {
-	role, provider, file := orEnv(s.RoleARN, "ROLE_ARN"), orEnv(s.OIDCProviderARN, "OIDC_PROVIDER_ARN"), orEnv(s.OIDCTokenFile, "OIDC_TOKEN_FILE")
-	for _, k := range [...]struct{ key, name, value string }{
-		{"role_arn", "ROLE_ARN", role}, {"oidc_provider_arn", "OIDC_PROVIDER_ARN", provider}, {"oidc_token_file", "OIDC_TOKEN_FILE", file},
-	} {
-		if k.value == "" {
-			return nil, fmt.Errorf("%w; %s", emptyKey(k.key, k.name), missingRRSAHint)
-		}
+	if err := cmp.Or(
+		needs("role_arn", &s.RoleARN), needs("oidc_provider_arn", &s.OIDCProviderARN), needs("oidc_token_file", &s.OIDCTokenFile),
+	); err != nil {
+		return nil, fmt.Errorf("%w; %s", err, missingRRSAHint)
 	}
 	return func(ctx context.Context) (*credential, error) {
-		token, err := os.ReadFile(file)
+		token, err := os.ReadFile(s.OIDCTokenFile)
 		if err != nil {
-			return nil, &Error{Kind: KindBadCredentials, Message: cleanMessage(err.Error())}
+			return nil, badCredentials(cleanMessage(err.Error()))
 		}
-		form := s.session(role)
-		form.Set("OIDCProviderArn", provider)
+		form := s.session()
+		form.Set("OIDCProviderArn", s.OIDCProviderARN)
 		form.Set("OIDCToken", strings.TrimSpace(string(token)))
-		return sts.assume(ctx, call{action: "AssumeRoleWithOIDC", query: unsigned("AssumeRoleWithOIDC"), form: form}, nil)
+		const action = "AssumeRoleWithOIDC"
+		once := newStamp()
+		query := url.Values{ // what STS expects of a call without a signature
+			"Action":         {action},
+			"Version":        {stsVersion},
+			"Format":         {"JSON"},
+			"Timestamp":      {once.date.UTC().Format(time.RFC3339)},
+			"SignatureNonce": {once.nonce},
+		}
+		return sts.assume(ctx, call{action: action, query: query, form: form}, nil)
 	}, nil
 }
 
-// unsigned returns the parameters that STS expects of a call without a signature.
-func unsigned(action string) url.Values {
-	s := newStamp()
-	return url.Values{
-		"Action":         {action},
-		"Version":        {stsVersion},
-		"Format":         {"JSON"},
-		"Timestamp":      {s.date.UTC().Format(time.RFC3339)},
-		"SignatureNonce": {s.nonce},
-	}
-}
-
 // session returns the parameters that describe the session to be had of the role.
-func (s CredentialSettings) session(role string) url.Values {
+func (s CredentialSettings) session() url.Values {
 	p := url.Values{
-		"RoleArn":         {role},
-		"RoleSessionName": {cmp.Or(orEnv(s.RoleSessionName, "ROLE_SESSION_NAME"), sessionName)},
+		"RoleArn":         {s.RoleARN},
+		"RoleSessionName": {cmp.Or(strings.TrimSpace(s.RoleSessionName), env("ROLE_SESSION_NAME"), sessionName)},
 		"DurationSeconds": {sessionSeconds},
+		"Policy":          {s.Policy},
+		"ExternalId":      {s.ExternalID},
 	}
-	if s.policy != "" {
-		p.Set("Policy", s.policy)
-	}
-	if s.externalID != "" {
-		p.Set("ExternalId", s.externalID)
-	}
+	maps.DeleteFunc(p, func(_ string, v []string) bool { return v[0] == "" })
 	return p
 }
 
@@ -123,12 +107,8 @@ func (s *sts) assume(ctx context.Context, c call, key *credential) (*credential,
 		}
 		failure = r.complete(malformed("the reply has no session"))
 	}
-	secrets := []string{c.form.Get("OIDCToken")}
-	if key != nil {
-		secrets = append(secrets, key.id, key.secret, key.token)
-	}
 	failure.Kind = credentialKind(failure.Kind)
-	failure = failure.redact(secrets...)
+	failure = failure.redact(key, c.form.Get("OIDCToken"))
 	failure.Message = strings.TrimSuffix("STS at "+s.server.host+": "+failure.Message, ": ")
 	return nil, failure
 }
@@ -151,17 +131,15 @@ func (r *reply) session() (*credential, bool) {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	return &credential{id: s.AccessKeyID, secret: s.AccessKeySecret, token: s.SecurityToken, lifetime: s.Expiration.Sub(now)},
-		s.AccessKeyID != "" && s.AccessKeySecret != "" && s.SecurityToken != "" && s.Expiration.After(now)
+	cred := &credential{id: s.AccessKeyID, secret: s.AccessKeySecret, token: s.SecurityToken, lifetime: s.Expiration.Sub(now)}
+	return cred, cred.id != "" && cred.secret != "" && cred.token != "" && cred.lifetime > 0
 }
 
 // credentialKind returns the kind of an error of those who issue credentials: what they refuse is not for CloudMonitor
 // or its permissions to mend.
 func credentialKind(k Kind) Kind {
-	switch k {
-	case KindInvalidRequest, KindForbidden, KindQuotaExhausted:
+	if k == KindInvalidRequest || k == KindForbidden || k == KindQuotaExhausted {
 		return KindBadCredentials
-	default:
-		return k
 	}
+	return k
 }
