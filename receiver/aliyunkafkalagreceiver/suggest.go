@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// synonyms are the keys that people mean by names which do not look like them, by the folded
-// name or path.
+// synonyms are the keys that people mean by names which do not look like them, by the folded name or path.
 var synonyms = map[string]string{
 	"ak":                     "credentials::access_key_id",
 	"backfill":               "max_backfill",
@@ -29,9 +28,9 @@ var synonyms = map[string]string{
 	"targetinstanceid":       "instances",
 }
 
-// suggestKey returns the path of the key that is most likely meant by the unknown key name in
-// the section at path, or "" if none looks like it. fields are the keys of that section, which
-// win over equally similar keys elsewhere, and known the paths of all keys.
+// suggestKey returns the path of the key that is most likely meant by the unknown key name in the section at path, or ""
+// if none looks like it. fields are the keys of that section, which win over equally similar keys elsewhere, and known the
+// paths of all keys.
 func suggestKey(path, name string, fields map[string]reflect.Type, known []string) string {
 	name = fold(name)
 	if key := cmp.Or(synonyms[join(fold(path), name)], synonyms[name]); key != "" {
@@ -74,8 +73,7 @@ func fold(key string) string {
 	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 }
 
-// editDistance returns the number of characters to insert, delete or replace between a and b
-// (Levenshtein).
+// editDistance returns the number of characters to insert, delete or replace between a and b (Levenshtein).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1) // the distances of the part of a seen so far to each prefix of b
 	for j := range row {
@@ -85,12 +83,11 @@ func editDistance(a, b string) int {
 		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
+			best := min(diagonal, row[j], row[j+1]) + 1
+			if a[i] == b[j] {
+				best = diagonal
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+			diagonal, row[j+1] = row[j+1], best
 		}
 	}
 	return row[len(b)]

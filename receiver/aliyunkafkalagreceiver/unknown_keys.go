@@ -11,22 +11,17 @@ import (
 	"time"
 )
 
-// checkKeys returns, in one error, the keys of a section that the configuration struct t has
-// no field for, and the values that are written in a way that the decoder either rejects with
-// a poor message or misunderstands. Each error has the full path of its key.
+// checkKeys returns, in one error, the keys of a section that the configuration struct t has no field for, and the values
+// that are written in a way that the decoder either rejects with a poor message or misunderstands.
 func checkKeys(section map[string]any, t reflect.Type) error {
 	c := keyChecker{known: knownPaths("", t)}
 	c.section("", section, taggedFields(t))
-	return errors.Join(c.errs...)
+	return errors.Join(c.problems...)
 }
 
 type keyChecker struct {
+	problems
 	known []string // the paths of all keys, to suggest from
-	errs  []error
-}
-
-func (c *keyChecker) failf(format string, args ...any) {
-	c.errs = append(c.errs, fmt.Errorf(format, args...))
 }
 
 func (c *keyChecker) section(path string, section map[string]any, fields map[string]reflect.Type) {
@@ -45,41 +40,37 @@ func (c *keyChecker) section(path string, section map[string]any, fields map[str
 }
 
 func (c *keyChecker) value(key string, value any, t reflect.Type) {
-	fields := taggedFields(t)
+	section, isSection := value.(map[string]any)
 	switch {
 	case value == nil: // nothing is written, so nothing is written badly
 	case t == reflect.TypeFor[time.Duration]():
-		c.duration(key, value)
+		c.duration(key, fmt.Sprint(value))
 	case t.Kind() == reflect.Slice:
-		c.list(key, value, t.Elem())
-	case len(fields) > 0:
-		if section, ok := value.(map[string]any); ok {
+		c.list(key, value, taggedFields(t.Elem()))
+	case isSection:
+		if fields := taggedFields(t); len(fields) > 0 {
 			c.section(key, section, fields)
 		}
 	}
 }
 
 // duration checks a duration. The decoder takes a number for nanoseconds.
-func (c *keyChecker) duration(key string, value any) {
-	text := fmt.Sprint(value)
+func (c *keyChecker) duration(key, text string) {
 	if _, err := time.ParseDuration(text); err == nil {
 		return
 	}
-	if _, err := time.ParseDuration(text + "s"); err == nil {
-		c.failf("%s: needs a unit: write %ss, not %s", key, text, text)
-		return
-	}
-	c.failf("%s: must be a duration such as 60s, 5m or 1h30m, not %q", key, text)
+	_, err := time.ParseDuration(text + "s")
+	c.check(err != nil, "%s: needs a unit: write %ss, not %s", key, text, text)
+	c.check(err == nil, "%s: must be a duration such as 60s, 5m or 1h30m, not %q", key, text)
 }
 
-// list checks a list of sections. Lists of plain values are left to the decoder.
-func (c *keyChecker) list(key string, value any, entry reflect.Type) {
-	fields := taggedFields(entry)
+// list checks a list of sections with the given fields. Lists of plain values are left to the decoder.
+func (c *keyChecker) list(key string, value any, fields map[string]reflect.Type) {
 	_, matches := fields["strict"]
-	list, _ := value.([]any)
 	if matches && reflect.TypeOf(value).Kind() != reflect.Slice {
 		c.failf("%s: must be a list: write %s", key, matchEntry("[{%s: %s}]", value))
 	}
+	list, _ := value.([]any)
 	for i, v := range list {
 		if section, ok := v.(map[string]any); ok && len(fields) > 0 {
 			c.section(join(key, strconv.Itoa(i)), section, fields)
@@ -89,27 +80,24 @@ func (c *keyChecker) list(key string, value any, entry reflect.Type) {
 	}
 }
 
-// matchEntry returns how to write value as something that matches names. The format has a
-// place for the key and one for the name.
+// matchEntry returns how to write value as something that matches names. The format has a place for the key and one for
+// the name.
 func matchEntry(format string, value any) string {
-	name, ok := value.(string)
-	switch value.(type) {
-	case nil, map[string]any:
+	name := fmt.Sprint(value)
+	if _, isSection := value.(map[string]any); isSection || value == nil {
 		name = "name"
-	default:
-		if !ok || !instancePattern.MatchString(name) {
-			name = strconv.Quote(fmt.Sprint(value)) // YAML could read it as something else
-		}
+	} else if _, isText := value.(string); !isText || !instancePattern.MatchString(name) {
+		name = strconv.Quote(name) // YAML could read it as something else
 	}
 	return fmt.Sprintf(format+", or "+format+" if it is a pattern", "strict", name, "regexp", name)
 }
 
-// taggedFields returns the types of a struct's fields by their mapstructure name, and none for
-// other types.
+// taggedFields returns the types of a struct's fields by their mapstructure name, and none for other types.
 func taggedFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
-	if inner, ok := optional(t); ok {
-		fields = taggedFields(inner)
+	if strings.HasPrefix(t.Name(), "Optional[") { // a configoptional.Optional, whose method Get returns a pointer
+		get, _ := reflect.PointerTo(t).MethodByName("Get")
+		fields = taggedFields(get.Type.Out(0).Elem())
 		fields["enabled"] = reflect.TypeFor[bool]()
 		return fields
 	}
@@ -118,29 +106,15 @@ func taggedFields(t reflect.Type) map[string]reflect.Type {
 	}
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ",")
-		switch {
-		case strings.Contains(options, "squash"):
+		if strings.Contains(options, "squash") {
 			maps.Copy(fields, taggedFields(field.Type))
-		case name != "":
+		} else if name != "" {
 			fields[name] = field.Type
 		}
 	}
 	return fields
 }
 
-// optional returns the T of a configoptional.Optional[T], which it knows by its method
-// Get() *T, and reports whether t is one.
-func optional(t reflect.Type) (reflect.Type, bool) {
-	get, ok := reflect.PointerTo(t).MethodByName("Get")
-	if !ok || get.Type.NumOut() != 1 || get.Type.Out(0).Kind() != reflect.Pointer {
-		return nil, false
-	}
-	return get.Type.Out(0).Elem(), true
-}
-
 func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "::" + name
+	return strings.TrimPrefix(path+"::"+name, "::")
 }
