@@ -172,7 +172,7 @@ func (r *lagReceiver) Shutdown(ctx context.Context) error {
 	r.loop.Wait()
 	r.closeIdle()
 	r.releaseClaim()
-	r.telemetry.shutdown()
+	r.telemetry.Shutdown()
 	if r.store != nil {
 		return r.store.close(ctx)
 	}
