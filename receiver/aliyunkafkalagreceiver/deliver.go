@@ -27,11 +27,10 @@ const (
 
 // deliverer passes points on to the next consumer and settles them by its answer.
 type deliverer struct {
-	next      consumer.Metrics
-	report    *receiverhelper.ObsReport
-	emitter   *emitter
-	telemetry *telemetry
-	// maxBackfill is the age at which a point that is rejected permanently is dropped even if nothing is accepted.
+	next        consumer.Metrics
+	report      *receiverhelper.ObsReport
+	emitter     *emitter
+	telemetry   *telemetry
 	maxBackfill time.Duration
 	now         func() time.Time
 	accept      func(lag.Entry) // settles an entry
@@ -52,9 +51,7 @@ type delivery struct {
 	settlement
 
 	rejectionsInARow int
-	// suspects are points that were rejected alone, while nothing at all has been accepted: the fault may lie with
-	// the backend.
-	suspects []lag.Entry
+	suspects         []lag.Entry // points that were rejected alone, before any was accepted: the fault may lie with the backend
 }
 
 // deliver sends entries until ctx ends. Accepted points are settled at once. What is rejected permanently is split until
@@ -63,11 +60,11 @@ type delivery struct {
 func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement {
 	run := delivery{deliverer: d}
 	entries = slices.DeleteFunc(entries, func(e lag.Entry) bool {
-		if d.emitter.wants(e.Series.Account) {
-			return false
+		unwanted := !d.emitter.wants(e.Series.Account)
+		if unwanted {
+			d.accept(e)
 		}
-		d.accept(e)
-		return true
+		return unwanted
 	})
 	if run.points = size(entries); run.points > 0 {
 		run.part(ctx, entries, false)
@@ -83,30 +80,30 @@ func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement
 func (d *delivery) part(ctx context.Context, entries []lag.Entry, atFault bool) bool {
 	alone := size(entries) == 1
 	if !atFault || alone {
-		if d.send(ctx, entries) {
-			d.settle(ctx, entries)
+		switch accepted := d.send(ctx, entries); {
+		case accepted:
 			return true
-		}
-		if d.err == nil && alone {
+		case d.err != nil:
+			return false
+		case alone:
 			d.suspect(ctx, entries[0])
-		}
-		if d.err != nil || alone {
 			return false
 		}
 	}
 	parts := split(entries)
-	allAccepted := true
+	othersAccepted := true
 	for i, p := range parts {
-		whole := d.part(ctx, p, allAccepted && i == len(parts)-1)
+		accepted := d.part(ctx, p, othersAccepted && i == len(parts)-1)
 		if d.err != nil {
 			return false
 		}
-		allAccepted = allAccepted && whole
+		othersAccepted = othersAccepted && accepted
 	}
 	return false
 }
 
-// send reports whether the next consumer accepted entries. It sets err if the delivery has to stop.
+// send reports whether the next consumer accepted entries, and settles them if it did. It sets err if the delivery has to
+// stop.
 func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	if d.err = ctx.Err(); d.err != nil {
 		return false
@@ -116,11 +113,11 @@ func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	sending = d.report.StartMetricsOp(sending)
 	err := d.next.ConsumeMetrics(sending, d.emitter.emit(entries))
 	d.report.EndMetricsOp(sending, dataFormat, size(entries), err)
-	switch {
-	case err == nil:
-		d.rejectionsInARow = 0
+	if err == nil {
+		d.settle(ctx, entries)
 		return true
-	case ctx.Err() != nil || sending.Err() != nil || !permanent(err):
+	}
+	if ctx.Err() != nil || sending.Err() != nil || !permanent(err) {
 		d.err = err
 		return false
 	}
@@ -136,29 +133,28 @@ func (d *delivery) settle(ctx context.Context, entries []lag.Entry) {
 	for _, e := range d.suspects {
 		d.drop(ctx, e)
 	}
-	d.suspects = nil
-	n := size(entries)
-	d.accepted += n
-	newest := int64(0)
+	d.suspects, d.rejectionsInARow = nil, 0
+	n, newest := size(entries), int64(0)
 	for _, e := range entries {
 		if len(e.Samples) > 0 {
 			newest = max(newest, e.Samples[len(e.Samples)-1].Timestamp)
 		}
 		d.accept(e)
 	}
+	d.accepted += n
 	d.telemetry.emitted(ctx, n, newest)
 }
 
-// suspect takes a point that was rejected alone.
+// suspect takes a point that was rejected alone. It is dropped if others are accepted or it is older than max_backfill.
 func (d *delivery) suspect(ctx context.Context, e lag.Entry) {
 	if d.accepted > 0 || d.now().Sub(time.UnixMilli(timestamp(e))) > d.maxBackfill {
 		d.drop(ctx, e)
-		return
+	} else {
+		d.suspects = append(d.suspects, e)
 	}
-	d.suspects = append(d.suspects, e)
 }
 
-// drop settles a point that was rejected alone, so that it is not sent again.
+// drop settles a rejected point, so that it is not sent again.
 func (d *delivery) drop(ctx context.Context, e lag.Entry) {
 	d.dropped = append(d.dropped, e)
 	d.telemetry.dropped(ctx, dropRejected, 1)

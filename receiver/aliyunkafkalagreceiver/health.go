@@ -1,6 +1,7 @@
 package aliyunkafkalagreceiver
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -94,7 +95,7 @@ func (h *health) failing(now time.Duration, result *lag.Result) {
 	var streams []string
 	level := zapcore.WarnLevel
 	for _, f := range result.Failures {
-		kind := failureKind(f.Err)
+		kind := cmp.Or(string(cms.KindOf(f.Err)), errOutOfTime.Error()) // all other errors come from a lack of time
 		if h.kinds[kind] {
 			continue // a hundred batches fail for the same reason
 		}
@@ -109,14 +110,6 @@ func (h *health) failing(now time.Duration, result *lag.Result) {
 			zap.Strings("streams", streams), zap.Int("failed_batches", len(result.Failures)), zap.Int("batches", result.Streams))
 		h.report(componentstatus.NewRecoverableErrorEvent(err))
 	}
-}
-
-// failureKind returns the kind of an error of CloudMonitor. All others come from a lack of time.
-func failureKind(err error) string {
-	if kind := cms.KindOf(err); kind != "" {
-		return string(kind)
-	}
-	return errOutOfTime.Error()
 }
 
 // badInstances logs the instances that make calls fail when they are found, and when they have recovered.

@@ -19,8 +19,7 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 		MaxInterval:         r.retry.MaxInterval,
 	}
 	waits.Reset()
-	began := time.Now()
-	renewed := false
+	began, renewed := time.Now(), false
 	var before error
 	for {
 		page, err := r.call(ctx, q)
@@ -40,10 +39,9 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 			return cms.Page{}, err
 		}
 		wait := max(waits.NextBackOff(), failure.RetryAfter)
-		if limit := r.retry.MaxElapsedTime; limit > 0 && time.Since(began)+wait > limit {
-			return cms.Page{}, err
-		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait || !sleep(ctx, wait) {
+		limit := r.retry.MaxElapsedTime
+		deadline, bounded := ctx.Deadline()
+		if limit > 0 && time.Since(began)+wait > limit || bounded && time.Until(deadline) < wait || !sleep(ctx, wait) {
 			return cms.Page{}, err
 		}
 	}
