@@ -41,7 +41,7 @@ func (r *lagReceiver) scrape(stopped context.Context) {
 
 	settled := r.deliverer.deliver(ctx, result.Entries)
 	if r.store != nil {
-		r.saveWatermarks(ctx)
+		r.store.save(ctx, r.tracker.Watermarks())
 	}
 	if stopped.Err() == nil {
 		r.health.delivered(&settled)

@@ -105,6 +105,7 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	r.closeIdle = httpClient.CloseIdleConnections
 	r.reader.client, err = r.newClient(cms.Settings{
 		Endpoint:    r.cfg.endpointURL(),
 		UserAgent:   r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version,
@@ -116,35 +117,18 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	r.closeIdle = httpClient.CloseIdleConnections
 	if r.cfg.Storage != nil {
-		if err := r.restore(ctx, host); err != nil {
+		if r.store, err = openStore(ctx, host, r.cfg, r.set); err != nil {
 			return err
 		}
+		now := r.clock.now()
+		r.tracker.Restore(r.store.load(ctx, now), now)
 	}
 	r.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
 	r.announce()
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.loop.Go(func() { r.run(ctx) })
 	return nil
-}
-
-// restore continues where the last run stopped.
-func (r *lagReceiver) restore(ctx context.Context, host component.Host) error {
-	store, err := openStore(ctx, host, r.cfg, r.set.ID, r.set.Logger)
-	if err != nil {
-		return err
-	}
-	r.store = store
-	r.tracker.Restore(store.load(ctx, r.clock.now()), r.clock.now())
-	return nil
-}
-
-// saveWatermarks stores what was accepted, also when the shutdown has begun.
-func (r *lagReceiver) saveWatermarks(ctx context.Context) {
-	ctx, cancel := graceful(ctx)
-	defer cancel()
-	r.store.save(ctx, r.tracker.Watermarks())
 }
 
 // announce logs what the receiver will do and warns about settings that are probably a mistake.
@@ -174,7 +158,7 @@ func (r *lagReceiver) Shutdown(ctx context.Context) error {
 	r.releaseClaim()
 	r.telemetry.Shutdown()
 	if r.store != nil {
-		return r.store.close(ctx)
+		return r.store.client.Close(ctx)
 	}
 	return nil
 }
