@@ -114,16 +114,10 @@ func trimmed(key configopaque.String) string {
 // settings returns the credentials for the CloudMonitor client.
 func (c *CredentialsConfig) settings() cms.CredentialSettings {
 	s := cms.CredentialSettings{
-		Type:            cms.CredentialType(c.Type),
-		AccessKeyID:     trimmed(c.AccessKeyID),
-		AccessKeySecret: trimmed(c.AccessKeySecret),
-		SecurityToken:   trimmed(c.SecurityToken),
-		RoleARN:         c.RoleARN,
-		RoleSessionName: c.RoleSessionName,
-		OIDCProviderARN: c.OIDCProviderARN,
-		OIDCTokenFile:   c.OIDCTokenFile,
-		RoleName:        c.RoleName,
-		URL:             string(c.URL),
+		Type:        cms.CredentialType(c.Type),
+		AccessKeyID: trimmed(c.AccessKeyID), AccessKeySecret: trimmed(c.AccessKeySecret), SecurityToken: trimmed(c.SecurityToken),
+		RoleARN: c.RoleARN, RoleSessionName: c.RoleSessionName, RoleName: c.RoleName,
+		OIDCProviderARN: c.OIDCProviderARN, OIDCTokenFile: c.OIDCTokenFile, URL: string(c.URL),
 	}
 	if s.Type == cms.CredentialDefault && s.AccessKeyID != "" {
 		s.Type = cms.CredentialAccessKey
