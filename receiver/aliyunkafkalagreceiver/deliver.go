@@ -17,12 +17,13 @@ const (
 	// maxRejections is the number of rejections in a row after which the search for the rejected points stops.
 	maxRejections = 16
 
+	// splitWays is into how many parts a rejected delivery is split. With four, a single point out of 10,000 series is
+	// alone after 7 splits, well before maxRejections.
+	splitWays = 4
+
 	// shutdownGrace is how long a delivery may go on after the shutdown began. One that hangs would otherwise hold up
 	// the collector until the exporter's timeout.
 	shutdownGrace = 500 * time.Millisecond
-
-	// dataFormat names what is delivered in traces of the collector itself.
-	dataFormat = "cloudmonitor"
 )
 
 // deliverer passes points on to the next consumer and settles them by its answer.
@@ -112,20 +113,19 @@ func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	defer cancel()
 	sending = d.report.StartMetricsOp(sending)
 	err := d.next.ConsumeMetrics(sending, d.emitter.emit(entries))
-	d.report.EndMetricsOp(sending, dataFormat, size(entries), err)
-	if err == nil {
+	d.report.EndMetricsOp(sending, "cloudmonitor", size(entries), err)
+	switch {
+	case err == nil:
 		d.settle(ctx, entries)
-		return true
-	}
-	if ctx.Err() != nil || sending.Err() != nil || !permanent(err) {
+	case ctx.Err() != nil || sending.Err() != nil || !permanent(err):
 		d.err = err
-		return false
+	default:
+		d.rejection = err
+		if d.rejectionsInARow++; d.rejectionsInARow == maxRejections {
+			d.err = err
+		}
 	}
-	d.rejection = err
-	if d.rejectionsInARow++; d.rejectionsInARow == maxRejections {
-		d.err = err
-	}
-	return false
+	return err == nil
 }
 
 // settle records entries as accepted. The suspects come first, since the entries of a series are settled in order.
@@ -187,8 +187,42 @@ func graceful(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every scrape has one
 	out, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
-	return out, func() {
-		stop()
-		cancel()
+	return out, func() { stop(); cancel() }
+}
+
+// size returns how many data points entries make.
+func size(entries []lag.Entry) int {
+	n := 0
+	for i := range entries {
+		n += len(entries[i].Samples)
+		if entries[i].Stale {
+			n++
+		}
 	}
+	return n
+}
+
+// split divides entries into at most splitWays parts: by series, and a single series by time.
+func split(entries []lag.Entry) [][]lag.Entry {
+	if len(entries) == 1 {
+		return splitByTime(entries[0])
+	}
+	// Entries go to the parts in turn. Neighbours often belong to one instance and are rejected together, and parts
+	// that are rejected as a whole would end the search too early.
+	parts := make([][]lag.Entry, min(splitWays, len(entries)))
+	for i, e := range entries {
+		parts[i%len(parts)] = append(parts[i%len(parts)], e)
+	}
+	return parts
+}
+
+// splitByTime divides the samples and then the stale marker of an entry, in ascending order.
+func splitByTime(e lag.Entry) [][]lag.Entry {
+	n, samples := size([]lag.Entry{e}), len(e.Samples)
+	parts := make([][]lag.Entry, min(splitWays, n))
+	for i := range parts {
+		from, to := i*n/len(parts), (i+1)*n/len(parts)
+		parts[i] = []lag.Entry{{Series: e.Series, Samples: e.Samples[min(from, samples):min(to, samples)], Stale: to > samples}}
+	}
+	return parts
 }

@@ -140,14 +140,12 @@ var remarkable = map[lag.DropReason]string{
 }
 
 func (h *health) drops(dropped map[lag.DropReason]int64) {
-	for reason, n := range dropped {
-		why, ok := remarkable[reason]
-		if !ok || n == 0 || h.dropped[reason] {
-			continue
+	for reason, why := range remarkable {
+		if n := dropped[reason]; n > 0 && !h.dropped[reason] {
+			h.dropped[reason] = true
+			h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (logged once; the receiver's metric points_dropped counts them)",
+				zap.String("reason", string(reason)), zap.Int64("points", n))
 		}
-		h.dropped[reason] = true
-		h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (logged once; the receiver's metric points_dropped counts them)",
-			zap.String("reason", string(reason)), zap.Int64("points", n))
 	}
 }
 

@@ -36,12 +36,12 @@ func suggestKey(path, name string, fields map[string]reflect.Type, known []strin
 	if key := cmp.Or(synonyms[join(fold(path), name)], synonyms[name]); key != "" {
 		return key
 	}
-	var candidates []string
-	for _, sibling := range slices.Sorted(maps.Keys(fields)) {
-		candidates = append(candidates, join(path, sibling))
+	var siblings []string
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		siblings = append(siblings, join(path, field))
 	}
 	best, least := "", (len(name)+2)/4+1
-	for _, key := range append(candidates, known...) {
+	for _, key := range append(siblings, known...) {
 		last := key[strings.LastIndex(key, ":")+1:]
 		if d := editDistance(name, fold(last)); d < least {
 			best, least = key, d
