@@ -53,18 +53,16 @@ var requiredKeys = map[cms.CredentialType][]string{
 	cms.CredentialURI:         {"url"},
 }
 
+// credentialKey is a key of the section. The SDK reads the environment variable env in its place.
+type credentialKey struct{ name, value, env string }
+
 func (c *CredentialsConfig) validate(p *problems) {
-	id, secret, token := trimmed(c.AccessKeyID), trimmed(c.AccessKeySecret), trimmed(c.SecurityToken)
-	keys := []struct{ name, value, env string }{ // the SDK reads env in its place
-		{"access_key_id", id, ""},
-		{"access_key_secret", secret, ""},
-		{"security_token", token, ""},
-		{"role_arn", c.RoleARN, "ALIBABA_CLOUD_ROLE_ARN"},
-		{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
-		{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
-		{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"},
+	keys := []credentialKey{
+		{"access_key_id", trimmed(c.AccessKeyID), ""},
+		{"access_key_secret", trimmed(c.AccessKeySecret), ""},
+		{"security_token", trimmed(c.SecurityToken), ""},
 	}
-	for _, key := range keys[:3] {
+	for _, key := range keys {
 		p.check(!strings.ContainsFunc(key.value, func(r rune) bool { return !unicode.IsPrint(r) }),
 			"credentials::%s: has a line break or another control character inside; copy the key again", key.name)
 	}
@@ -73,9 +71,28 @@ func (c *CredentialsConfig) validate(p *problems) {
 		p.failf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type)
 		return
 	}
+	c.validateRequired(p, kind, append(keys,
+		credentialKey{"role_arn", c.RoleARN, "ALIBABA_CLOUD_ROLE_ARN"},
+		credentialKey{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
+		credentialKey{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
+		credentialKey{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"},
+	))
+	p.check(c.RoleARN == "" || strings.HasPrefix(c.RoleARN, "acs:ram::"),
+		"credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN)
+	p.check(c.RoleARN == "" || kind != cms.CredentialDefault,
+		"credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn")
+	p.check(trimmed(c.SecurityToken) == "" || kind != cms.CredentialAccessKey,
+		"credentials::security_token: is not used when type is access_key; set type to sts")
+	if kind == cms.CredentialURI && c.URL != "" {
+		u, err := url.Parse(string(c.URL))
+		p.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "credentials::url: must be an http:// or https:// URL")
+	}
+}
+
+func (c *CredentialsConfig) validateRequired(p *problems, kind cms.CredentialType, keys []credentialKey) {
 	required := requiredKeys[kind]
-	if kind == cms.CredentialDefault && id+secret+token != "" { // a part of the keys is a mistake; none is the usual case
-		required = requiredKeys[cms.CredentialAccessKey]
+	if kind == cms.CredentialDefault && keys[0].value+keys[1].value+keys[2].value != "" {
+		required = requiredKeys[cms.CredentialAccessKey] // a part of the keys is a mistake; none is the usual case
 	}
 	complete := true
 	for _, key := range keys {
@@ -90,20 +107,9 @@ func (c *CredentialsConfig) validate(p *problems) {
 		p.failf("credentials::%s: must be set when type is %s%s", key.name, c.Type, instead)
 	}
 	p.check(complete || kind != cms.CredentialOIDCRoleARN,
-		"credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: "+
-			"the add-on ack-pod-identity-webhook, "+
+		"credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: the add-on ack-pod-identity-webhook, "+
 			`the label pod-identity.alibabacloud.com/injection: "on" of the namespace, `+
 			"or the annotation pod-identity.alibabacloud.com/role-name of the ServiceAccount; re-create the pod afterwards")
-	p.check(c.RoleARN == "" || strings.HasPrefix(c.RoleARN, "acs:ram::"),
-		"credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN)
-	p.check(c.RoleARN == "" || kind != cms.CredentialDefault,
-		"credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn")
-	p.check(token == "" || kind != cms.CredentialAccessKey,
-		"credentials::security_token: is not used when type is access_key; set type to sts")
-	if kind == cms.CredentialURI && c.URL != "" {
-		u, err := url.Parse(string(c.URL))
-		p.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "credentials::url: must be an http:// or https:// URL")
-	}
 }
 
 // trimmed returns a key without the white space around it: files and Secrets often end with a line break.

@@ -87,7 +87,12 @@ func (d *delivery) part(ctx context.Context, entries []lag.Entry, atFault bool) 
 		case d.err != nil:
 			return false
 		case alone:
-			d.suspect(ctx, entries[0])
+			tooOld := d.now().Sub(time.UnixMilli(timestamp(entries[0]))) > d.maxBackfill
+			if d.accepted > 0 || tooOld {
+				d.drop(ctx, entries[0])
+			} else {
+				d.suspects = append(d.suspects, entries[0])
+			}
 			return false
 		}
 	}
@@ -143,15 +148,6 @@ func (d *delivery) settle(ctx context.Context, entries []lag.Entry) {
 	}
 	d.accepted += n
 	d.telemetry.emitted(ctx, n, newest)
-}
-
-// suspect takes a point that was rejected alone. It is dropped if others are accepted or it is older than max_backfill.
-func (d *delivery) suspect(ctx context.Context, e lag.Entry) {
-	if d.accepted > 0 || d.now().Sub(time.UnixMilli(timestamp(e))) > d.maxBackfill {
-		d.drop(ctx, e)
-	} else {
-		d.suspects = append(d.suspects, e)
-	}
 }
 
 // drop settles a rejected point, so that it is not sent again.

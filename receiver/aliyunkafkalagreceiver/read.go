@@ -68,7 +68,7 @@ func (r *reader) pages(ctx context.Context, requests requests, request *lag.Requ
 			return err
 		}
 		r.malformed.Add(int64(page.Malformed))
-		r.telemetry.received(ctx, int64(len(page.Points)+page.Malformed))
+		r.telemetry.ReceiverAliyunkafkalagPointsReceived.Add(ctx, int64(len(page.Points)+page.Malformed), r.telemetry.with())
 		last := page.NextToken == ""
 		if !requests.Page(request, page.Points, time.Since(began), last) || last {
 			return nil

@@ -64,43 +64,42 @@ func (s *watermarkStore) load(ctx context.Context, now time.Time) []lag.Watermar
 	data, err := s.client.Get(ctx, watermarksKey)
 	if err != nil {
 		s.logger.Error("Cannot read the watermarks from storage; the points since the last run are not read again", zap.Error(err))
+	}
+	if err != nil || data == nil {
 		return nil
 	}
-	if data == nil {
-		return nil
+	marks, err := s.parse(data, now)
+	if err == nil {
+		s.logger.Info("Continuing from the stored watermarks", zap.Int("series", len(marks)))
+		return marks
 	}
-	r, err := s.parse(data, now)
-	if err != nil {
-		s.logger.Error("The stored watermarks cannot be used and are set aside; the points since the last run are not read again",
-			zap.Error(err), zap.String("set_aside_as", rejectedKey))
-		if err := s.client.Set(ctx, rejectedKey, data); err != nil {
-			s.logger.Error("Cannot set the stored watermarks aside", zap.Error(err))
-		}
-		return nil
+	s.logger.Error("The stored watermarks cannot be used and are set aside; the points since the last run are not read again",
+		zap.Error(err), zap.String("set_aside_as", rejectedKey))
+	if err := s.client.Set(ctx, rejectedKey, data); err != nil {
+		s.logger.Error("Cannot set the stored watermarks aside", zap.Error(err))
 	}
-	s.logger.Info("Continuing from the stored watermarks", zap.Int("series", len(r.Series)))
-	return r.Series
+	return nil
 }
 
-func (s *watermarkStore) parse(data []byte, now time.Time) (record, error) {
+func (s *watermarkStore) parse(data []byte, now time.Time) ([]lag.Watermark, error) {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("not a record of watermarks: %w", err)
+		return nil, fmt.Errorf("not a record of watermarks: %w", err)
 	}
 	switch {
 	case r.Version != recordVersion:
-		return r, fmt.Errorf("version %d, expected %d", r.Version, recordVersion)
+		return nil, fmt.Errorf("version %d, expected %d", r.Version, recordVersion)
 	case r.Region != s.region:
-		return r, fmt.Errorf("region %q, expected %q", r.Region, s.region)
+		return nil, fmt.Errorf("region %q, expected %q", r.Region, s.region)
 	case r.Period != s.period:
-		return r, fmt.Errorf("period %s, expected %s", r.Period, s.period)
+		return nil, fmt.Errorf("period %s, expected %s", r.Period, s.period)
 	}
 	for _, w := range r.Series {
 		if at := time.UnixMilli(w.Timestamp); w.Timestamp <= 0 || at.After(now.Add(maxClockError)) {
-			return r, fmt.Errorf("watermark %s of group %q lies in the future or before 1970", at.UTC().Format(time.RFC3339), w.Key.Group)
+			return nil, fmt.Errorf("watermark %s of group %q lies in the future or before 1970", at.UTC().Format(time.RFC3339), w.Key.Group)
 		}
 	}
-	return r, nil
+	return r.Series, nil
 }
 
 // save stores the watermarks, also when the shutdown has begun. It logs when that begins to fail and when it works again.

@@ -74,6 +74,7 @@ func newTelemetry(set receiver.Settings, now func() time.Time) (*telemetry, erro
 	return t, nil
 }
 
+// with returns attrs with the receiver's ID.
 func (t *telemetry) with(attrs ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(append(attrs, t.receiver)...))
 }
@@ -86,11 +87,6 @@ func (t *telemetry) called(ctx context.Context, took time.Duration, outcome stri
 	if outcome == string(cms.KindThrottled) {
 		t.ReceiverAliyunkafkalagAPIThrottles.Add(ctx, 1, t.with(action))
 	}
-}
-
-// received records points that CloudMonitor sent.
-func (t *telemetry) received(ctx context.Context, points int64) {
-	t.ReceiverAliyunkafkalagPointsReceived.Add(ctx, points, t.with())
 }
 
 // dropped records points that are never delivered.
@@ -123,9 +119,4 @@ func (t *telemetry) read(ctx context.Context, now time.Time, result *lag.Result)
 		outcome = outcomeFailed
 	}
 	t.ReceiverAliyunkafkalagScrapes.Add(ctx, 1, t.with(attribute.String("outcome", outcome)))
-}
-
-// scraped records how long a scrape took, delivery included.
-func (t *telemetry) scraped(ctx context.Context, took time.Duration) {
-	t.ReceiverAliyunkafkalagScrapeDuration.Record(ctx, took.Seconds(), t.with())
 }
