@@ -61,8 +61,12 @@ func (c *CredentialsConfig) validate(p *problems) {
 		{"access_key_id", trimmed(c.AccessKeyID), ""},
 		{"access_key_secret", trimmed(c.AccessKeySecret), ""},
 		{"security_token", trimmed(c.SecurityToken), ""},
+		{"role_arn", c.RoleARN, "ALIBABA_CLOUD_ROLE_ARN"},
+		{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
+		{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
+		{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"},
 	}
-	for _, key := range keys {
+	for _, key := range keys[:3] {
 		p.check(!strings.ContainsFunc(key.value, func(r rune) bool { return !unicode.IsPrint(r) }),
 			"credentials::%s: has a line break or another control character inside; copy the key again", key.name)
 	}
@@ -71,12 +75,7 @@ func (c *CredentialsConfig) validate(p *problems) {
 		p.failf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type)
 		return
 	}
-	c.validateRequired(p, kind, append(keys,
-		credentialKey{"role_arn", c.RoleARN, "ALIBABA_CLOUD_ROLE_ARN"},
-		credentialKey{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
-		credentialKey{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
-		credentialKey{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"},
-	))
+	c.validateRequired(p, kind, keys)
 	p.check(c.RoleARN == "" || strings.HasPrefix(c.RoleARN, "acs:ram::"),
 		"credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN)
 	p.check(c.RoleARN == "" || kind != cms.CredentialDefault,
@@ -91,7 +90,7 @@ func (c *CredentialsConfig) validate(p *problems) {
 
 func (c *CredentialsConfig) validateRequired(p *problems, kind cms.CredentialType, keys []credentialKey) {
 	required := requiredKeys[kind]
-	if kind == cms.CredentialDefault && keys[0].value+keys[1].value+keys[2].value != "" {
+	if kind == cms.CredentialDefault && trimmed(c.AccessKeyID+c.AccessKeySecret+c.SecurityToken) != "" {
 		required = requiredKeys[cms.CredentialAccessKey] // a part of the keys is a mistake; none is the usual case
 	}
 	complete := true

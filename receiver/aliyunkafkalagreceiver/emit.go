@@ -76,8 +76,7 @@ func (e *emitter) emit(entries []lag.Entry) pmetric.Metrics {
 	for i := range entries {
 		s := entries[i].Series
 		if i == 0 || s.Account != entries[i-1].Series.Account || s.Metric != entries[i-1].Series.Metric {
-			metrics = e.metrics(md, accounts, s.Account)
-			metric = find(metrics, metricNames[s.Metric])
+			metric, metrics = e.metric(md, accounts, s)
 			metric.Gauge().DataPoints().EnsureCapacity(n)
 		}
 		points := metric.Gauge().DataPoints()
@@ -102,26 +101,22 @@ func (e *emitter) emit(entries []lag.Entry) pmetric.Metrics {
 	return md
 }
 
-// metrics returns the metrics of an account in md, which it adds if accounts has none yet.
-func (e *emitter) metrics(md pmetric.Metrics, accounts map[string]pmetric.MetricSlice, account string) pmetric.MetricSlice {
-	metrics, ok := accounts[account]
+// metric returns the metric of md that the samples of s belong to, and all metrics of its account. accounts are those that
+// md has so far.
+func (e *emitter) metric(md pmetric.Metrics, accounts map[string]pmetric.MetricSlice, s *lag.Series) (metric pmetric.Metric, all pmetric.MetricSlice) {
+	all, ok := accounts[s.Account]
 	if !ok {
 		rm := md.ResourceMetrics().AppendEmpty()
-		e.template(account).CopyTo(rm)
-		metrics = rm.ScopeMetrics().At(0).Metrics()
-		accounts[account] = metrics
+		e.template(s.Account).CopyTo(rm)
+		all = rm.ScopeMetrics().At(0).Metrics()
+		accounts[s.Account] = all
 	}
-	return metrics
-}
-
-// find returns the first metric called name. There is one, since only what is enabled is read.
-func find(metrics pmetric.MetricSlice, name string) pmetric.Metric {
-	for _, m := range metrics.All() {
-		if m.Name() == name {
-			return m
+	for _, m := range all.All() {
+		if m.Name() == metricNames[s.Metric] {
+			return m, all
 		}
 	}
-	return pmetric.NewMetric()
+	return metric, all // not reached, since only what is enabled is read
 }
 
 // describe sets all of a data point but its value.
