@@ -125,7 +125,8 @@ func (cfg *Config) Validate() error {
 		"requests_per_second: must be above 0 and at most %d, the limit of the account, not %v", accountRequestLimit, cfg.RequestsPerSecond)
 	p.check(cfg.MaxConcurrency >= 1 && cfg.MaxConcurrency <= maxConcurrencyLimit,
 		"max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency)
-	cfg.ConsumerGroups.validate(&p)
+	validateMatches(&p, "consumer_groups::include", cfg.ConsumerGroups.Include)
+	validateMatches(&p, "consumer_groups::exclude", cfg.ConsumerGroups.Exclude)
 	cfg.Credentials.validate(&p)
 	cfg.validateHTTP(&p)
 	p.check(len(cfg.sources()) > 0, "metrics: at least one metric must be enabled")

@@ -19,11 +19,6 @@ type GroupFilterConfig struct {
 // pattern and use the names of the keys.
 type GroupMatchConfig filter.Config
 
-func (c *GroupFilterConfig) validate(p *problems) {
-	validateMatches(p, "consumer_groups::include", c.Include)
-	validateMatches(p, "consumer_groups::exclude", c.Exclude)
-}
-
 func validateMatches(p *problems, key string, entries []GroupMatchConfig) {
 	for i, entry := range entries {
 		if (entry.Strict == "") == (entry.Regex == "") {

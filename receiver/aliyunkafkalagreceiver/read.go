@@ -16,7 +16,8 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// requests hands out what to ask CloudMonitor for and takes the replies. It is a [lag.Scrape].
+// requests hands out what to ask CloudMonitor for and takes the replies. split reports whether an error may be due to a
+// single instance. It is a [lag.Scrape].
 type requests interface {
 	Next() *lag.Request
 	Page(r *lag.Request, points []lag.Point, took time.Duration, last bool) bool
@@ -44,8 +45,7 @@ func (r *reader) read(ctx context.Context, requests requests) (calls, malformed 
 			for request := requests.Next(); request != nil; request = requests.Next() {
 				if err := r.pages(ctx, requests, request); err != nil {
 					kind := cms.KindOf(err)
-					maybeOneInstance := kind == cms.KindInvalidRequest || kind == cms.KindForbidden
-					requests.Fail(request, err, maybeOneInstance)
+					requests.Fail(request, err, kind == cms.KindInvalidRequest || kind == cms.KindForbidden)
 				}
 			}
 		})
@@ -84,10 +84,8 @@ func (r *reader) pages(ctx context.Context, requests requests, request *lag.Requ
 // page reads one page and repeats a call that failed for a passing reason. It never waits beyond ctx's deadline.
 func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 	waits := backoff.ExponentialBackOff{
-		InitialInterval:     r.retry.InitialInterval,
-		RandomizationFactor: r.retry.RandomizationFactor,
-		Multiplier:          r.retry.Multiplier,
-		MaxInterval:         r.retry.MaxInterval,
+		InitialInterval: r.retry.InitialInterval, MaxInterval: r.retry.MaxInterval,
+		Multiplier: r.retry.Multiplier, RandomizationFactor: r.retry.RandomizationFactor,
 	}
 	waits.Reset()
 	began, renewed := time.Now(), false
