@@ -1,6 +1,7 @@
 package aliyunkafkalagreceiver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,16 +26,17 @@ type keyChecker struct {
 }
 
 func (c *keyChecker) section(path string, section map[string]any, fields map[string]reflect.Type) {
+	keys := slices.Sorted(maps.Keys(fields))
 	for _, name := range slices.Sorted(maps.Keys(section)) {
 		key := join(path, name)
 		if t, known := fields[name]; known {
 			c.value(key, section[name], t)
 		} else if key == "lookback" {
 			c.failf("lookback: no longer exists, remove it; the first query reaches back to stale_after")
-		} else if other := suggestKey(path, name, fields, c.known); other != "" {
+		} else if other := c.suggest(path, name, keys); other != "" {
 			c.failf("%s: unknown key; did you mean %s?", key, other)
 		} else {
-			c.failf("%s: unknown key; the keys here are %s", key, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			c.failf("%s: unknown key; the keys here are %s", key, strings.Join(keys, ", "))
 		}
 	}
 }
@@ -115,6 +117,88 @@ func taggedFields(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-func join(path, name string) string {
-	return strings.TrimPrefix(path+"::"+name, "::")
+func join(path, name string) string { return strings.TrimPrefix(path+"::"+name, "::") }
+
+// synonyms are the keys that people mean by names which do not look like them, by the folded name or path.
+var synonyms = map[string]string{
+	"ak":                     "credentials::access_key_id",
+	"backfill":               "max_backfill",
+	"concurrency":            "max_concurrency",
+	"consumergroups::regex":  "consumer_groups::include::0::regexp",
+	"consumergroups::regexp": "consumer_groups::include::0::regexp",
+	"consumergroups::strict": "consumer_groups::include::0::strict",
+	"group":                  "consumer_groups",
+	"groups":                 "consumer_groups",
+	"interval":               "collection_interval",
+	"proxy":                  "http::proxy_url",
+	"qps":                    "requests_per_second",
+	"retry":                  "retry_on_failure",
+	"secretaccesskey":        "credentials::access_key_secret",
+	"secretkey":              "credentials::access_key_secret",
+	"sk":                     "credentials::access_key_secret",
+	"targetinstanceid":       "instances",
+}
+
+// suggest returns the path of the key that is most likely meant by the unknown key name in the section at path, or "" if
+// none looks like it. siblings are the keys of that section, which win over equally similar keys elsewhere.
+func (c *keyChecker) suggest(path, name string, siblings []string) string {
+	name = fold(name)
+	if key := cmp.Or(synonyms[join(fold(path), name)], synonyms[name]); key != "" {
+		return key
+	}
+	var candidates []string
+	for _, sibling := range siblings {
+		candidates = append(candidates, join(path, sibling))
+	}
+	best, least := "", (len(name)+2)/4+1
+	for _, key := range append(candidates, c.known...) {
+		last := key[strings.LastIndex(key, ":")+1:]
+		if d := editDistance(name, fold(last)); d < least {
+			best, least = key, d
+		}
+	}
+	return best
+}
+
+// knownPaths returns the paths of all keys below a configuration struct, the shortest first.
+func knownPaths(path string, t reflect.Type) []string {
+	var paths []string
+	fields := taggedFields(t)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		key, field := join(path, name), fields[name]
+		paths = append(paths, key)
+		if field.Kind() == reflect.Slice {
+			key, field = join(key, "0"), field.Elem()
+		}
+		paths = append(paths, knownPaths(key, field)...)
+	}
+	slices.SortStableFunc(paths, func(a, b string) int {
+		return cmp.Compare(strings.Count(a, "::"), strings.Count(b, "::"))
+	})
+	return paths
+}
+
+// fold returns a key without what people write differently: case and separators.
+func fold(key string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
+}
+
+// editDistance returns the number of characters to insert, delete or replace between a and b (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // the distances of the part of a seen so far to each prefix of b
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			best := min(diagonal, row[j], row[j+1]) + 1
+			if a[i] == b[j] {
+				best = diagonal
+			}
+			diagonal, row[j+1] = row[j+1], best
+		}
+	}
+	return row[len(b)]
 }
