@@ -27,11 +27,8 @@ type emitter struct {
 }
 
 func newEmitter(cfg *Config, set receiver.Settings) *emitter {
-	return &emitter{
-		builder:   metadata.NewMetricsBuilder(cfg.MetricsBuilder, set),
-		region:    cfg.Region,
-		templates: map[string]pmetric.ResourceMetrics{},
-	}
+	builder := metadata.NewMetricsBuilder(cfg.MetricsBuilder, set)
+	return &emitter{builder: builder, region: cfg.Region, templates: map[string]pmetric.ResourceMetrics{}}
 }
 
 // wants reports whether the points of an account are emitted: resource_attributes can exclude it.

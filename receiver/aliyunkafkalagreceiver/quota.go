@@ -35,7 +35,7 @@ func (q *quota) announce(endpoint string, streams int) {
 // scraped counts the calls of a scrape in which every stream was read. The first one does not count, since it reads
 // further back.
 func (q *quota) scraped(calls int64) {
-	if q.scrapes++; q.scrapes == 1 || q.scrapes > measuredScrapes+1 {
+	if q.scrapes++; q.scrapes == 1 {
 		return
 	}
 	if q.calls += calls; q.scrapes == measuredScrapes+1 {
