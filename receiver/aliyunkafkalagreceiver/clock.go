@@ -19,15 +19,12 @@ type moment struct {
 // nor repeats a series. A header is good to a second, and the reply was written some time between sending and
 // receiving: each reply only bounds how far CloudMonitor's clock is ahead. It is safe for concurrent use.
 type clock struct {
-	start time.Time
-
+	start     time.Time
 	mu        sync.Mutex
 	low, high time.Duration // bounds of CloudMonitor's time minus local time; 0 until a reply shows a difference
 }
 
-func newClock(start time.Time) *clock {
-	return &clock{start: start}
-}
+func newClock(start time.Time) *clock { return &clock{start: start} }
 
 // moment reads the local clocks.
 func (c *clock) moment() moment {
@@ -57,11 +54,7 @@ func (c *clock) at(m moment) time.Time {
 }
 
 // now returns CloudMonitor's time.
-func (c *clock) now() time.Time {
-	return c.at(c.moment())
-}
+func (c *clock) now() time.Time { return c.at(c.moment()) }
 
 // local returns the local time that no step of the wall clock changes.
-func (c *clock) local(m moment) time.Time {
-	return c.start.Round(0).Add(m.elapsed)
-}
+func (c *clock) local(m moment) time.Time { return c.start.Round(0).Add(m.elapsed) }

@@ -26,15 +26,14 @@ const (
 	// secondPeriod is the only period below a minute that CloudMonitor has for Kafka.
 	secondPeriod = 15 * time.Second
 
-	// What CloudMonitor keeps (DescribeMetricList, "retention"): points of a period
-	// below 60 s for 7 days; for longer periods a query spans at most 31 days.
+	// What CloudMonitor keeps (DescribeMetricList, "retention"): points of a period below 60 s for 7 days; for longer
+	// periods a query spans at most 31 days.
 	secondRetention = 7 * 24 * time.Hour
 	maxQuerySpan    = 31 * 24 * time.Hour
 
-	// accountRequestLimit is CloudMonitor's limit of calls a second to DescribeMetricList,
-	// shared by everything that uses the account.
+	// accountRequestLimit is CloudMonitor's limit of calls a second to DescribeMetricList, shared by everything that
+	// uses the account.
 	accountRequestLimit = 50
-
 	maxConcurrencyLimit = 50
 
 	// shortestTime keeps a mistyped interval from turning the receiver into a busy loop.
@@ -43,8 +42,7 @@ const (
 
 var (
 	// regionPattern keeps a region from changing the host it becomes a part of.
-	regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	// instancePattern matches the characters that Kafka instance IDs have.
+	regionPattern   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	instancePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
@@ -61,27 +59,22 @@ type Config struct {
 
 	// Region is the region whose CloudMonitor is asked, such as cn-hangzhou. Required.
 	Region string `mapstructure:"region"`
-	// Endpoint replaces the region's CloudMonitor endpoint: https://host[:port], or http://
-	// for a loopback host. Empty means the endpoint of Region and Network.
+	// Endpoint replaces the endpoint of Region and Network: https://host[:port], or http:// for a loopback host.
 	Endpoint string `mapstructure:"endpoint"`
 	// Network is "public" or "vpc" and chooses between the region's two endpoints.
 	Network string `mapstructure:"network"`
-	// Instances are the Kafka instance IDs to read. Empty means every instance of the
-	// account in the region.
+	// Instances are the Kafka instance IDs to read. Empty means every instance of the account in the region.
 	Instances []string `mapstructure:"instances"`
 	// ConsumerGroups chooses the consumer groups to emit.
 	ConsumerGroups GroupFilterConfig `mapstructure:"consumer_groups"`
 
 	// Period is CloudMonitor's statistical period: 15s or a multiple of 60s.
 	Period time.Duration `mapstructure:"period"`
-	// MaxBackfill is how far back a query may reach after an outage. Older points are
-	// dropped.
+	// MaxBackfill is how far back a query may reach after an outage. Older points are dropped.
 	MaxBackfill time.Duration `mapstructure:"max_backfill"`
-	// StaleAfter is the age of a series' newest point at which the series ends, and how far
-	// back the first query reaches.
+	// StaleAfter is the age of a series' newest point at which the series ends, and how far back the first query reaches.
 	StaleAfter time.Duration `mapstructure:"stale_after"`
-	// Storage is the storage extension that keeps the watermarks over restarts. Nil keeps
-	// them in memory only.
+	// Storage is the storage extension that keeps the watermarks over restarts. Nil keeps them in memory only.
 	Storage *component.ID `mapstructure:"storage"`
 
 	// Credentials is how the receiver signs its calls.
@@ -96,12 +89,11 @@ type Config struct {
 	// HTTP configures the connections to CloudMonitor.
 	HTTP confighttp.ClientConfig `mapstructure:"http"`
 
-	// prevent unkeyed literal initialization
-	_ struct{}
+	_ struct{} // prevents unkeyed literals
 }
 
-// Unmarshal decodes the section into cfg. It rejects unknown keys first: confighttp ignores
-// them, and a mistyped proxy or CA must not go unnoticed.
+// Unmarshal decodes the section into cfg. It rejects unknown keys first: confighttp ignores them, and a mistyped proxy or
+// CA must not go unnoticed.
 func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := checkKeys(conf.ToStringMap(), reflect.TypeFor[Config]()); err != nil {
 		return err
@@ -109,49 +101,54 @@ func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
 	return conf.Unmarshal(cfg)
 }
 
-// Validate returns everything that is wrong with the receiver's own keys in one error. It
-// checks the nested sections itself, too, because confmap would prefix only the first line
-// of their errors with the path. retry_on_failure and http::tls validate themselves.
-func (cfg *Config) Validate() error {
-	return errors.Join(slices.Concat(
-		cfg.validateSource(),
-		cfg.validateTimes(),
-		cfg.validateLimits(),
-		cfg.ConsumerGroups.validate(),
-		cfg.Credentials.validate(),
-		cfg.validateHTTP(),
-		cfg.validateMetrics(),
-	)...)
+// problems are the errors of a configuration. Each begins with the full path of its key.
+type problems []error
+
+func (p *problems) failf(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+
+// check adds an error unless ok.
+func (p *problems) check(ok bool, format string, args ...any) {
+	if !ok {
+		p.failf(format, args...)
+	}
 }
 
-func (cfg *Config) validateSource() []error {
-	var errs []error
-	switch {
-	case cfg.Region == "":
-		errs = append(errs, errors.New("region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that"))
-	case !regionPattern.MatchString(cfg.Region):
-		errs = append(errs, fmt.Errorf("region: must be a region ID such as cn-hangzhou, not %q", cfg.Region))
-	}
-	if cfg.Network != networkPublic && cfg.Network != networkVPC {
-		errs = append(errs, fmt.Errorf("network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network))
-	}
+// Validate returns everything that is wrong with the receiver's own keys in one error. It checks the nested sections, too,
+// because confmap would prefix only the first line of their errors with the path. retry_on_failure and http::tls validate
+// themselves.
+func (cfg *Config) Validate() error {
+	var p problems
+	cfg.validateSource(&p)
+	cfg.validateTimes(&p)
+	// Written so that NaN is rejected, too.
+	p.check(cfg.RequestsPerSecond > 0 && cfg.RequestsPerSecond <= accountRequestLimit,
+		"requests_per_second: must be above 0 and at most %d, the limit of the account, not %v", accountRequestLimit, cfg.RequestsPerSecond)
+	p.check(cfg.MaxConcurrency >= 1 && cfg.MaxConcurrency <= maxConcurrencyLimit,
+		"max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency)
+	validateMatches(&p, "consumer_groups::include", cfg.ConsumerGroups.Include)
+	validateMatches(&p, "consumer_groups::exclude", cfg.ConsumerGroups.Exclude)
+	cfg.Credentials.validate(&p)
+	cfg.validateHTTP(&p)
+	p.check(len(cfg.sources()) > 0, "metrics: at least one metric must be enabled")
+	return errors.Join(p...)
+}
+
+func (cfg *Config) validateSource(p *problems) {
+	p.check(cfg.Region != "", "region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that")
+	p.check(cfg.Region == "" || regionPattern.MatchString(cfg.Region), "region: must be a region ID such as cn-hangzhou, not %q", cfg.Region)
+	p.check(cfg.Network == networkPublic || cfg.Network == networkVPC, "network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network)
 	if cfg.Endpoint != "" {
-		if err := cms.CheckEndpoint(cfg.Endpoint); err != nil {
-			errs = append(errs, fmt.Errorf("endpoint: %w", err))
-		}
+		err := cms.CheckEndpoint(cfg.Endpoint)
+		p.check(err == nil, "endpoint: %w", err)
 	}
 	for i, id := range cfg.Instances {
-		if !instancePattern.MatchString(id) {
-			errs = append(errs, fmt.Errorf("instances: entry %d must be an instance ID of letters, digits, - and _, such as alikafka_post-cn-abc, not %q", i, id))
-		} else if slices.Index(cfg.Instances, id) < i {
-			errs = append(errs, fmt.Errorf("instances: entry %d, %q, is listed before; remove one of the two", i, id))
-		}
+		valid := instancePattern.MatchString(id)
+		p.check(valid, "instances: entry %d must be an instance ID of letters, digits, - and _, such as alikafka_post-cn-abc, not %q", i, id)
+		p.check(!valid || slices.Index(cfg.Instances, id) == i, "instances: entry %d, %q, is listed before; remove one of the two", i, id)
 	}
-	return errs
 }
 
-func (cfg *Config) validateTimes() []error {
-	var errs []error
+func (cfg *Config) validateTimes(p *problems) {
 	for _, d := range []struct {
 		key          string
 		value, least time.Duration
@@ -163,85 +160,44 @@ func (cfg *Config) validateTimes() []error {
 		{"http::http2_read_idle_timeout", cfg.HTTP.HTTP2ReadIdleTimeout, 0},
 		{"http::http2_ping_timeout", cfg.HTTP.HTTP2PingTimeout, 0},
 	} {
-		if d.value < d.least {
-			errs = append(errs, fmt.Errorf("%s: must be at least %s, not %s", d.key, d.least, d.value))
-		}
+		p.check(d.value >= d.least, "%s: must be at least %s, not %s", d.key, d.least, d.value)
 	}
-	period := cfg.Period
-	if period != secondPeriod && (period < time.Minute || period%time.Minute != 0) {
-		errs = append(errs, fmt.Errorf("period: must be 15s or a multiple of 60s, not %s", period))
-		period = 0 // an invalid period cannot bound the spans
-	}
-	return append(errs, cfg.validateSpans(period)...)
-}
-
-// validateSpans returns what is wrong with the spans that have to hold at least one period.
-func (cfg *Config) validateSpans(period time.Duration) []error {
-	longest := maxQuerySpan
+	period, longest := cfg.Period, maxQuerySpan
 	if period == secondPeriod {
 		longest = secondRetention
+	} else if period < time.Minute || period%time.Minute != 0 {
+		p.failf("period: must be 15s or a multiple of 60s, not %s", period)
+		period = 0 // an invalid period cannot bound the spans
 	}
-	var errs []error
 	for _, span := range []struct {
 		key   string
 		value time.Duration
-	}{
-		{"max_backfill", cfg.MaxBackfill},
-		{"stale_after", cfg.StaleAfter},
-	} {
+	}{{"max_backfill", cfg.MaxBackfill}, {"stale_after", cfg.StaleAfter}} {
 		switch {
 		case span.value <= 0:
-			errs = append(errs, fmt.Errorf("%s: must be positive, not %s", span.key, span.value))
+			p.failf("%s: must be positive, not %s", span.key, span.value)
 		case span.value < period:
-			errs = append(errs, fmt.Errorf("%s: must be at least one period (%s), not %s", span.key, period, span.value))
+			p.failf("%s: must be at least one period (%s), not %s", span.key, period, span.value)
 		case span.value > longest:
-			errs = append(errs, fmt.Errorf("%s: must be at most %s, which is as far back as CloudMonitor answers, not %s", span.key, longest, span.value))
+			p.failf("%s: must be at most %s, which is as far back as CloudMonitor answers, not %s", span.key, longest, span.value)
 		}
 	}
-	return errs
 }
 
-func (cfg *Config) validateLimits() []error {
-	var errs []error
-	// Written so that NaN is rejected, too.
-	if !(cfg.RequestsPerSecond > 0 && cfg.RequestsPerSecond <= accountRequestLimit) {
-		errs = append(errs, fmt.Errorf("requests_per_second: must be above 0 and at most %d, the limit of the account, not %v",
-			accountRequestLimit, cfg.RequestsPerSecond))
-	}
-	if cfg.MaxConcurrency < 1 || cfg.MaxConcurrency > maxConcurrencyLimit {
-		errs = append(errs, fmt.Errorf("max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency))
-	}
-	return errs
-}
-
-func (cfg *Config) validateHTTP() []error {
-	var errs []error
-	if cfg.HTTP.Endpoint != "" {
-		errs = append(errs, errors.New("http::endpoint: is not used here; set endpoint instead"))
-	}
+func (cfg *Config) validateHTTP(p *problems) {
+	p.check(cfg.HTTP.Endpoint == "", "http::endpoint: is not used here; set endpoint instead")
 	if cfg.HTTP.ProxyURL != "" {
-		if u, err := url.Parse(cfg.HTTP.ProxyURL); err != nil || u.Host == "" {
-			// The value may hold a password, so it is not repeated.
-			errs = append(errs, errors.New("http::proxy_url: must be a URL such as http://proxy:3128"))
-		}
+		u, err := url.Parse(cfg.HTTP.ProxyURL)
+		// The value may hold a password, so it is not repeated.
+		p.check(err == nil && u.Host != "", "http::proxy_url: must be a URL such as http://proxy:3128")
 	}
 	// Both would replace the signature of the calls.
-	if cfg.HTTP.Auth.HasValue() {
-		errs = append(errs, errors.New("http::auth: is not used here; calls are signed with credentials, remove it"))
-	}
+	p.check(!cfg.HTTP.Auth.HasValue(), "http::auth: is not used here; calls are signed with credentials, remove it")
 	for name := range cfg.HTTP.Headers.Iter {
-		if lower := strings.ToLower(name); lower == "authorization" || lower == "host" || strings.HasPrefix(lower, "x-acs-") {
-			errs = append(errs, fmt.Errorf("http::headers: %q must not be set; calls are signed with credentials, remove it", name))
-		}
+		lower := strings.ToLower(name)
+		p.check(lower != "authorization" && lower != "host" && !strings.HasPrefix(lower, "x-acs-"),
+			"http::headers: %q must not be set; calls are signed with credentials, remove it", name)
 	}
-	return errs
-}
-
-func (cfg *Config) validateMetrics() []error {
-	if len(cfg.sources()) > 0 {
-		return nil
-	}
-	return []error{errors.New("metrics: at least one metric must be enabled")}
 }
 
 // endpointURL returns the URL at which CloudMonitor is asked, without a trailing slash.

@@ -1,8 +1,6 @@
 package aliyunkafkalagreceiver
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"slices"
@@ -14,19 +12,11 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 )
 
-// credentialTypes are the values of CredentialsConfig.Type.
-var credentialTypes = []cms.CredentialType{
-	cms.CredentialDefault, cms.CredentialAccessKey, cms.CredentialSTS, cms.CredentialRAMRoleARN,
-	cms.CredentialOIDCRoleARN, cms.CredentialECSRAMRole, cms.CredentialURI,
-}
-
-// CredentialsConfig is how the receiver signs its calls. Type decides which of the other
-// keys are used.
+// CredentialsConfig is how the receiver signs its calls. Type decides which of the other keys are used.
 type CredentialsConfig struct {
-	// Type is default, access_key, sts, ram_role_arn, oidc_role_arn, ecs_ram_role or
-	// credentials_uri. The default type uses the keys below when they are set and otherwise
-	// asks, in this order: environment, OIDC (RRSA), CLI profile, credentials file, ECS RAM
-	// role, credentials URI.
+	// Type is default, access_key, sts, ram_role_arn, oidc_role_arn, ecs_ram_role or credentials_uri. The default type
+	// uses the keys below when they are set and otherwise asks, in this order: environment, OIDC (RRSA), CLI profile,
+	// credentials file, ECS RAM role, credentials URI.
 	Type string `mapstructure:"type"`
 
 	AccessKeyID     configopaque.String `mapstructure:"access_key_id"`
@@ -45,108 +35,80 @@ type CredentialsConfig struct {
 	// URL answers with a session's keys. It may hold a secret.
 	URL configopaque.String `mapstructure:"url"`
 
-	// prevent unkeyed literal initialization
-	_ struct{}
+	_ struct{} // prevents unkeyed literals
 }
 
-// requirement is a key that a credential type needs. The SDK reads env in its place.
-type requirement struct {
-	key   string
-	value string
-	env   string
+// credentialTypes are the values of CredentialsConfig.Type.
+var credentialTypes = []cms.CredentialType{
+	cms.CredentialDefault, cms.CredentialAccessKey, cms.CredentialSTS, cms.CredentialRAMRoleARN,
+	cms.CredentialOIDCRoleARN, cms.CredentialECSRAMRole, cms.CredentialURI,
 }
 
-// validate returns what is wrong with the credentials, each error with the full path of its key.
-func (c *CredentialsConfig) validate() []error {
-	errs := c.validateKeys()
-	if !slices.Contains(credentialTypes, cms.CredentialType(c.Type)) {
-		return append(errs, fmt.Errorf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type))
-	}
-	errs = append(errs, c.validateRequirements()...)
-	if c.RoleARN != "" && !strings.HasPrefix(c.RoleARN, "acs:ram::") {
-		errs = append(errs, fmt.Errorf("credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN))
-	}
-	if c.RoleARN != "" && c.Type == string(cms.CredentialDefault) {
-		errs = append(errs, errors.New("credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn"))
-	}
-	if trimmed(c.SecurityToken) != "" && c.Type == string(cms.CredentialAccessKey) {
-		errs = append(errs, errors.New("credentials::security_token: is not used when type is access_key; set type to sts"))
-	}
-	if c.Type == string(cms.CredentialURI) && c.URL != "" {
-		if u, err := url.Parse(string(c.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			errs = append(errs, errors.New("credentials::url: must be an http:// or https:// URL"))
-		}
-	}
-	return errs
+// requiredKeys are the keys that a type cannot do without.
+var requiredKeys = map[cms.CredentialType][]string{
+	cms.CredentialAccessKey:   {"access_key_id", "access_key_secret"},
+	cms.CredentialSTS:         {"access_key_id", "access_key_secret", "security_token"},
+	cms.CredentialRAMRoleARN:  {"access_key_id", "access_key_secret", "role_arn"},
+	cms.CredentialOIDCRoleARN: {"role_arn", "oidc_provider_arn", "oidc_token_file"},
+	cms.CredentialURI:         {"url"},
 }
 
-// validateKeys returns which of the keys have characters that cannot be sent. It never shows a value.
-func (c *CredentialsConfig) validateKeys() []error {
-	var errs []error
-	for _, key := range []struct {
-		name  string
-		value configopaque.String
-	}{
-		{"access_key_id", c.AccessKeyID},
-		{"access_key_secret", c.AccessKeySecret},
-		{"security_token", c.SecurityToken},
-	} {
-		if strings.ContainsFunc(trimmed(key.value), func(r rune) bool { return !unicode.IsPrint(r) }) {
-			errs = append(errs, fmt.Errorf("credentials::%s: has a line break or another control character inside; copy the key again", key.name))
-		}
+// credentialKey is a key of the section. The SDK reads the environment variable env in its place.
+type credentialKey struct{ name, value, env string }
+
+func (c *CredentialsConfig) validate(p *problems) {
+	keys := []credentialKey{
+		{"access_key_id", trimmed(c.AccessKeyID), ""},
+		{"access_key_secret", trimmed(c.AccessKeySecret), ""},
+		{"security_token", trimmed(c.SecurityToken), ""},
+		{"role_arn", c.RoleARN, "ALIBABA_CLOUD_ROLE_ARN"},
+		{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
+		{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
+		{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"},
 	}
-	return errs
+	for _, key := range keys[:3] {
+		p.check(!strings.ContainsFunc(key.value, func(r rune) bool { return !unicode.IsPrint(r) }),
+			"credentials::%s: has a line break or another control character inside; copy the key again", key.name)
+	}
+	kind := cms.CredentialType(c.Type)
+	if !slices.Contains(credentialTypes, kind) {
+		p.failf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type)
+		return
+	}
+	c.validateRequired(p, kind, keys)
+	p.check(c.RoleARN == "" || strings.HasPrefix(c.RoleARN, "acs:ram::"),
+		"credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN)
+	p.check(c.RoleARN == "" || kind != cms.CredentialDefault,
+		"credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn")
+	p.check(trimmed(c.SecurityToken) == "" || kind != cms.CredentialAccessKey,
+		"credentials::security_token: is not used when type is access_key; set type to sts")
+	if kind == cms.CredentialURI && c.URL != "" {
+		u, err := url.Parse(string(c.URL))
+		p.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "credentials::url: must be an http:// or https:// URL")
+	}
 }
 
-func (c *CredentialsConfig) validateRequirements() []error {
-	var errs []error
-	for _, r := range c.requirements() {
-		if r.value != "" || r.env != "" && os.Getenv(r.env) != "" {
+func (c *CredentialsConfig) validateRequired(p *problems, kind cms.CredentialType, keys []credentialKey) {
+	required := requiredKeys[kind]
+	if kind == cms.CredentialDefault && trimmed(c.AccessKeyID+c.AccessKeySecret+c.SecurityToken) != "" {
+		required = requiredKeys[cms.CredentialAccessKey] // a part of the keys is a mistake; none is the usual case
+	}
+	complete := true
+	for _, key := range keys {
+		if !slices.Contains(required, key.name) || key.value != "" || os.Getenv(key.env) != "" {
 			continue
 		}
-		msg := fmt.Sprintf("credentials::%s: must be set when type is %s", r.key, c.Type)
-		if r.env != "" {
-			msg += ", here or as " + r.env + " in the environment"
+		complete = false
+		instead := ""
+		if key.env != "" {
+			instead = ", here or as " + key.env + " in the environment"
 		}
-		errs = append(errs, errors.New(msg))
+		p.failf("credentials::%s: must be set when type is %s%s", key.name, c.Type, instead)
 	}
-	if len(errs) > 0 && c.Type == string(cms.CredentialOIDCRoleARN) {
-		errs = append(errs, errors.New("credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: "+
-			"the add-on ack-pod-identity-webhook, "+
+	p.check(complete || kind != cms.CredentialOIDCRoleARN,
+		"credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: the add-on ack-pod-identity-webhook, "+
 			`the label pod-identity.alibabacloud.com/injection: "on" of the namespace, `+
-			"or the annotation pod-identity.alibabacloud.com/role-name of the ServiceAccount; re-create the pod afterwards"))
-	}
-	return errs
-}
-
-// requirements returns the keys that the type cannot do without.
-func (c *CredentialsConfig) requirements() []requirement {
-	id := requirement{key: "access_key_id", value: trimmed(c.AccessKeyID)}
-	secret := requirement{key: "access_key_secret", value: trimmed(c.AccessKeySecret)}
-	token := requirement{key: "security_token", value: trimmed(c.SecurityToken)}
-	role := requirement{key: "role_arn", value: c.RoleARN, env: "ALIBABA_CLOUD_ROLE_ARN"}
-	switch cms.CredentialType(c.Type) {
-	case cms.CredentialAccessKey:
-		return []requirement{id, secret}
-	case cms.CredentialSTS:
-		return []requirement{id, secret, token}
-	case cms.CredentialRAMRoleARN:
-		return []requirement{id, secret, role}
-	case cms.CredentialOIDCRoleARN:
-		return []requirement{
-			role,
-			{"oidc_provider_arn", c.OIDCProviderARN, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"},
-			{"oidc_token_file", c.OIDCTokenFile, "ALIBABA_CLOUD_OIDC_TOKEN_FILE"},
-		}
-	case cms.CredentialURI:
-		return []requirement{{"url", string(c.URL), "ALIBABA_CLOUD_CREDENTIALS_URI"}}
-	default:
-		// A part of the keys is a mistake; none is the usual case.
-		if id.value+secret.value+token.value != "" {
-			return []requirement{id, secret}
-		}
-		return nil
-	}
+			"or the annotation pod-identity.alibabacloud.com/role-name of the ServiceAccount; re-create the pod afterwards")
 }
 
 // trimmed returns a key without the white space around it: files and Secrets often end with a line break.
@@ -157,16 +119,10 @@ func trimmed(key configopaque.String) string {
 // settings returns the credentials for the CloudMonitor client.
 func (c *CredentialsConfig) settings() cms.CredentialSettings {
 	s := cms.CredentialSettings{
-		Type:            cms.CredentialType(c.Type),
-		AccessKeyID:     trimmed(c.AccessKeyID),
-		AccessKeySecret: trimmed(c.AccessKeySecret),
-		SecurityToken:   trimmed(c.SecurityToken),
-		RoleARN:         c.RoleARN,
-		RoleSessionName: c.RoleSessionName,
-		OIDCProviderARN: c.OIDCProviderARN,
-		OIDCTokenFile:   c.OIDCTokenFile,
-		RoleName:        c.RoleName,
-		URL:             string(c.URL),
+		Type:        cms.CredentialType(c.Type),
+		AccessKeyID: trimmed(c.AccessKeyID), AccessKeySecret: trimmed(c.AccessKeySecret), SecurityToken: trimmed(c.SecurityToken),
+		RoleARN: c.RoleARN, RoleSessionName: c.RoleSessionName, RoleName: c.RoleName,
+		OIDCProviderARN: c.OIDCProviderARN, OIDCTokenFile: c.OIDCTokenFile, URL: string(c.URL),
 	}
 	if s.Type == cms.CredentialDefault && s.AccessKeyID != "" {
 		s.Type = cms.CredentialAccessKey

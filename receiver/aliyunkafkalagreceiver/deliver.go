@@ -17,21 +17,21 @@ const (
 	// maxRejections is the number of rejections in a row after which the search for the rejected points stops.
 	maxRejections = 16
 
+	// splitWays is into how many parts a rejected delivery is split. With four, a single point out of 10,000 series is
+	// alone after 7 splits, well before maxRejections.
+	splitWays = 4
+
 	// shutdownGrace is how long a delivery may go on after the shutdown began. One that hangs would otherwise hold up
 	// the collector until the exporter's timeout.
 	shutdownGrace = 500 * time.Millisecond
-
-	// dataFormat names what is delivered in traces of the collector itself.
-	dataFormat = "cloudmonitor"
 )
 
 // deliverer passes points on to the next consumer and settles them by its answer.
 type deliverer struct {
-	next      consumer.Metrics
-	report    *receiverhelper.ObsReport
-	emitter   *emitter
-	telemetry *telemetry
-	// maxBackfill is the age at which a point that is rejected permanently is dropped even if nothing is accepted.
+	next        consumer.Metrics
+	report      *receiverhelper.ObsReport
+	emitter     *emitter
+	telemetry   *telemetry
 	maxBackfill time.Duration
 	now         func() time.Time
 	accept      func(lag.Entry) // settles an entry
@@ -52,9 +52,7 @@ type delivery struct {
 	settlement
 
 	rejectionsInARow int
-	// suspects are points that were rejected alone, while nothing at all has been accepted: the fault may lie with
-	// the backend.
-	suspects []lag.Entry
+	suspects         []lag.Entry // points that were rejected alone, before any was accepted: the fault may lie with the backend
 }
 
 // deliver sends entries until ctx ends. Accepted points are settled at once. What is rejected permanently is split until
@@ -63,11 +61,11 @@ type delivery struct {
 func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement {
 	run := delivery{deliverer: d}
 	entries = slices.DeleteFunc(entries, func(e lag.Entry) bool {
-		if d.emitter.wants(e.Series.Account) {
-			return false
+		unwanted := !d.emitter.wants(e.Series.Account)
+		if unwanted {
+			d.accept(e)
 		}
-		d.accept(e)
-		return true
+		return unwanted
 	})
 	if run.points = size(entries); run.points > 0 {
 		run.part(ctx, entries, false)
@@ -83,30 +81,35 @@ func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement
 func (d *delivery) part(ctx context.Context, entries []lag.Entry, atFault bool) bool {
 	alone := size(entries) == 1
 	if !atFault || alone {
-		if d.send(ctx, entries) {
-			d.settle(ctx, entries)
+		switch accepted := d.send(ctx, entries); {
+		case accepted:
 			return true
-		}
-		if d.err == nil && alone {
-			d.suspect(ctx, entries[0])
-		}
-		if d.err != nil || alone {
+		case d.err != nil:
+			return false
+		case alone:
+			tooOld := d.now().Sub(time.UnixMilli(timestamp(entries[0]))) > d.maxBackfill
+			if d.accepted > 0 || tooOld {
+				d.drop(ctx, entries[0])
+			} else {
+				d.suspects = append(d.suspects, entries[0])
+			}
 			return false
 		}
 	}
 	parts := split(entries)
-	allAccepted := true
+	othersAccepted := true
 	for i, p := range parts {
-		whole := d.part(ctx, p, allAccepted && i == len(parts)-1)
+		accepted := d.part(ctx, p, othersAccepted && i == len(parts)-1)
 		if d.err != nil {
 			return false
 		}
-		allAccepted = allAccepted && whole
+		othersAccepted = othersAccepted && accepted
 	}
 	return false
 }
 
-// send reports whether the next consumer accepted entries. It sets err if the delivery has to stop.
+// send reports whether the next consumer accepted entries, and settles them if it did. It sets err if the delivery has to
+// stop.
 func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	if d.err = ctx.Err(); d.err != nil {
 		return false
@@ -115,20 +118,19 @@ func (d *delivery) send(ctx context.Context, entries []lag.Entry) bool {
 	defer cancel()
 	sending = d.report.StartMetricsOp(sending)
 	err := d.next.ConsumeMetrics(sending, d.emitter.emit(entries))
-	d.report.EndMetricsOp(sending, dataFormat, size(entries), err)
+	d.report.EndMetricsOp(sending, "cloudmonitor", size(entries), err)
 	switch {
 	case err == nil:
-		d.rejectionsInARow = 0
-		return true
+		d.settle(ctx, entries)
 	case ctx.Err() != nil || sending.Err() != nil || !permanent(err):
 		d.err = err
-		return false
+	default:
+		d.rejection = err
+		if d.rejectionsInARow++; d.rejectionsInARow == maxRejections {
+			d.err = err
+		}
 	}
-	d.rejection = err
-	if d.rejectionsInARow++; d.rejectionsInARow == maxRejections {
-		d.err = err
-	}
-	return false
+	return err == nil
 }
 
 // settle records entries as accepted. The suspects come first, since the entries of a series are settled in order.
@@ -136,29 +138,19 @@ func (d *delivery) settle(ctx context.Context, entries []lag.Entry) {
 	for _, e := range d.suspects {
 		d.drop(ctx, e)
 	}
-	d.suspects = nil
-	n := size(entries)
-	d.accepted += n
-	newest := int64(0)
+	d.suspects, d.rejectionsInARow = nil, 0
+	n, newest := size(entries), int64(0)
 	for _, e := range entries {
 		if len(e.Samples) > 0 {
 			newest = max(newest, e.Samples[len(e.Samples)-1].Timestamp)
 		}
 		d.accept(e)
 	}
+	d.accepted += n
 	d.telemetry.emitted(ctx, n, newest)
 }
 
-// suspect takes a point that was rejected alone.
-func (d *delivery) suspect(ctx context.Context, e lag.Entry) {
-	if d.accepted > 0 || d.now().Sub(time.UnixMilli(timestamp(e))) > d.maxBackfill {
-		d.drop(ctx, e)
-		return
-	}
-	d.suspects = append(d.suspects, e)
-}
-
-// drop settles a point that was rejected alone, so that it is not sent again.
+// drop settles a rejected point, so that it is not sent again.
 func (d *delivery) drop(ctx context.Context, e lag.Entry) {
 	d.dropped = append(d.dropped, e)
 	d.telemetry.dropped(ctx, dropRejected, 1)
@@ -191,8 +183,42 @@ func graceful(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every scrape has one
 	out, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(shutdownGrace, cancel) })
-	return out, func() {
-		stop()
-		cancel()
+	return out, func() { stop(); cancel() }
+}
+
+// size returns how many data points entries make.
+func size(entries []lag.Entry) int {
+	n := 0
+	for i := range entries {
+		n += len(entries[i].Samples)
+		if entries[i].Stale {
+			n++
+		}
 	}
+	return n
+}
+
+// split divides entries into at most splitWays parts: by series, and a single series by time.
+func split(entries []lag.Entry) [][]lag.Entry {
+	if len(entries) == 1 {
+		return splitByTime(entries[0])
+	}
+	// Entries go to the parts in turn. Neighbours often belong to one instance and are rejected together, and parts
+	// that are rejected as a whole would end the search too early.
+	parts := make([][]lag.Entry, min(splitWays, len(entries)))
+	for i, e := range entries {
+		parts[i%len(parts)] = append(parts[i%len(parts)], e)
+	}
+	return parts
+}
+
+// splitByTime divides the samples and then the stale marker of an entry, in ascending order.
+func splitByTime(e lag.Entry) [][]lag.Entry {
+	n, samples := size([]lag.Entry{e}), len(e.Samples)
+	parts := make([][]lag.Entry, min(splitWays, n))
+	for i := range parts {
+		from, to := i*n/len(parts), (i+1)*n/len(parts)
+		parts[i] = []lag.Entry{{Series: e.Series, Samples: e.Samples[min(from, samples):min(to, samples)], Stale: to > samples}}
+	}
+	return parts
 }

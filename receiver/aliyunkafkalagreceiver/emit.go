@@ -27,11 +27,8 @@ type emitter struct {
 }
 
 func newEmitter(cfg *Config, set receiver.Settings) *emitter {
-	return &emitter{
-		builder:   metadata.NewMetricsBuilder(cfg.MetricsBuilder, set),
-		region:    cfg.Region,
-		templates: map[string]pmetric.ResourceMetrics{},
-	}
+	builder := metadata.NewMetricsBuilder(cfg.MetricsBuilder, set)
+	return &emitter{builder: builder, region: cfg.Region, templates: map[string]pmetric.ResourceMetrics{}}
 }
 
 // wants reports whether the points of an account are emitted: resource_attributes can exclude it.
@@ -70,31 +67,53 @@ func (e *emitter) template(account string) pmetric.ResourceMetrics {
 // emit returns entries as metrics: one resource an account, each series ascending. Each stale marker is a metric of its
 // own behind the samples: the prometheus exporter ignores what follows such a point in a metric.
 func (e *emitter) emit(entries []lag.Entry) pmetric.Metrics {
-	md := pmetric.NewMetrics()
-	out := outputs{emitter: e, to: md.ResourceMetrics(), open: map[string]pmetric.MetricSlice{}, size: size(entries)}
+	md, accounts, n := pmetric.NewMetrics(), map[string]pmetric.MetricSlice{}, size(entries)
+	var metrics pmetric.MetricSlice
+	var metric pmetric.Metric
 	for i := range entries {
-		entry := &entries[i]
-		metric := out.metric(entry.Series)
+		s := entries[i].Series
+		if i == 0 || s.Account != entries[i-1].Series.Account || s.Metric != entries[i-1].Series.Metric {
+			metric, metrics = e.metric(md, accounts, s)
+			metric.Gauge().DataPoints().EnsureCapacity(n)
+		}
 		points := metric.Gauge().DataPoints()
-		for _, sample := range entry.Samples {
+		for _, sample := range entries[i].Samples {
 			dp := points.AppendEmpty()
-			describe(dp, entry.Series, sample.Timestamp)
+			describe(dp, s, sample.Timestamp)
 			dp.SetDoubleValue(sample.Value)
 		}
-		if entry.Stale {
-			marker := out.open[entry.Series.Account].AppendEmpty()
+		if entries[i].Stale {
+			marker := metrics.AppendEmpty()
 			marker.SetName(metric.Name())
 			marker.SetDescription(metric.Description())
 			marker.SetUnit(metric.Unit())
 			dp := marker.SetEmptyGauge().DataPoints().AppendEmpty()
-			describe(dp, entry.Series, entry.StaleTimestamp())
+			describe(dp, s, entries[i].StaleTimestamp())
 			dp.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 		}
 	}
-	for _, metrics := range out.open {
+	for _, metrics := range accounts {
 		metrics.RemoveIf(func(m pmetric.Metric) bool { return m.Gauge().DataPoints().Len() == 0 })
 	}
 	return md
+}
+
+// metric returns the metric of md that the samples of s belong to, and all metrics of its account. accounts are those that
+// md has so far.
+func (e *emitter) metric(md pmetric.Metrics, accounts map[string]pmetric.MetricSlice, s *lag.Series) (metric pmetric.Metric, all pmetric.MetricSlice) {
+	all, ok := accounts[s.Account]
+	if !ok {
+		rm := md.ResourceMetrics().AppendEmpty()
+		e.template(s.Account).CopyTo(rm)
+		all = rm.ScopeMetrics().At(0).Metrics()
+		accounts[s.Account] = all
+	}
+	for _, m := range all.All() {
+		if m.Name() == metricNames[s.Metric] {
+			return m, all
+		}
+	}
+	return metric, all // not reached, since only what is enabled is read
 }
 
 // describe sets all of a data point but its value.
@@ -109,37 +128,4 @@ func describe(dp pmetric.NumberDataPoint, s *lag.Series, timestamp int64) {
 	}
 	attributes.PutStr("instance_id", s.Instance)
 	attributes.PutStr("consumer_group", s.Group)
-}
-
-// outputs are the metrics that one call of emit fills.
-type outputs struct {
-	*emitter
-	to   pmetric.ResourceMetricsSlice
-	open map[string]pmetric.MetricSlice // by account
-	size int                            // data points in all
-
-	account, name string // of last
-	last          pmetric.Metric
-}
-
-// metric returns the metric that the samples of s belong to.
-func (o *outputs) metric(s *lag.Series) pmetric.Metric {
-	if o.name == s.Metric && o.account == s.Account {
-		return o.last
-	}
-	metrics, ok := o.open[s.Account]
-	if !ok {
-		rm := o.to.AppendEmpty()
-		o.template(s.Account).CopyTo(rm)
-		metrics = rm.ScopeMetrics().At(0).Metrics()
-		o.open[s.Account] = metrics
-	}
-	for _, m := range metrics.All() {
-		if m.Name() == metricNames[s.Metric] {
-			o.account, o.name, o.last = s.Account, s.Metric, m
-			m.Gauge().DataPoints().EnsureCapacity(o.size)
-			break
-		}
-	}
-	return o.last
 }

@@ -26,15 +26,12 @@ func NewFactory() receiver.Factory {
 func createDefaultConfig() component.Config {
 	httpClient := confighttp.NewDefaultClientConfig()
 	httpClient.Timeout = 10 * time.Second
-	// Without these a connection that dies silently is used until TCP gives it up, after a
-	// quarter of an hour.
+	// Without these a connection that dies silently is used until TCP gives it up, after a quarter of an hour.
 	httpClient.HTTP2ReadIdleTimeout = 10 * time.Second
 	httpClient.HTTP2PingTimeout = 5 * time.Second
 
 	retry := configretry.NewDefaultBackOffConfig()
-	retry.InitialInterval = time.Second
-	retry.MaxInterval = 10 * time.Second
-	retry.MaxElapsedTime = 30 * time.Second
+	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = time.Second, 10*time.Second, 30*time.Second
 
 	return &Config{
 		MetricsBuilder:     metadata.NewDefaultMetricsBuilderConfig(),

@@ -1,6 +1,7 @@
 package aliyunkafkalagreceiver
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -15,57 +16,42 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// health logs how the receiver is doing and reports it as component status, only when that changes.
-// Times are those of the monotonic clock.
+// maxNames is how many series or points a log line names.
+const maxNames = 5
+
+// health logs how the receiver is doing and reports it as component status, only when that changes. Times are those of
+// the monotonic clock.
 type health struct {
 	logger *zap.Logger
 	report func(*componentstatus.Event)
 
-	state string
-	since time.Duration
-	// kinds are the kinds of failures that were logged since reading began to fail.
-	kinds map[string]bool
-	// dropped are the reasons for dropping points that were logged.
-	dropped map[lag.DropReason]bool
-	// bad are the instances that were logged because they make calls fail.
-	bad map[string]bool
-	// givenUp is how many points were given up since that began.
-	givenUp      int64
+	found        string          // what the last scrape that did not fail found: "", "series" or "nothing"
+	kinds        map[string]bool // the kinds of failures that were logged since failingSince; empty when all is well
+	failingSince time.Duration
+	dropped      map[lag.DropReason]bool // the reasons for dropping points that were logged
+	bad          map[string]bool         // the instances that were logged because they make calls fail
+	givenUp      int64                   // how many points were given up since givenUpSince
 	givenUpSince time.Duration
-
-	delivery string
+	delivery     zapcore.Level // at which the last delivery was logged: info if it was accepted
 }
 
-// States of reading, and of delivering.
-const (
-	stateUnknown = ""
-	stateReading = "reading"
-	stateEmpty   = "empty"
-	stateFailing = "failing"
-
-	deliveryAccepted            = ""
-	deliveryRejectedTemporarily = "rejected temporarily"
-	deliveryRejectedPermanently = "rejected permanently"
-)
-
-// maxNames is how many series or points a log line names.
-const maxNames = 5
-
 func newHealth(logger *zap.Logger) *health {
-	// Failures come from CloudMonitor or the configuration, so a stack trace would not help.
-	logger = logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel))
 	return &health{
-		logger:  logger,
+		// Failures come from CloudMonitor or the configuration, so a stack trace would not help.
+		logger:  logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel)),
 		report:  func(*componentstatus.Event) {},
 		kinds:   map[string]bool{},
 		dropped: map[lag.DropReason]bool{},
-		bad:     map[string]bool{},
 	}
 }
 
 // read records what a scrape read.
 func (h *health) read(now time.Duration, result *lag.Result) {
-	h.reading(now, result)
+	if len(result.Failures) > 0 {
+		h.failing(now, result)
+	} else {
+		h.reading(now, result)
+	}
 	h.badInstances(result.Bad)
 	h.drops(result.Dropped)
 	h.givingUp(now, result)
@@ -76,68 +62,54 @@ func (h *health) read(now time.Duration, result *lag.Result) {
 	}
 }
 
+// reading logs what a scrape without failures found, if the one before failed or found something else.
 func (h *health) reading(now time.Duration, result *lag.Result) {
-	state := stateReading
-	switch {
-	case len(result.Failures) > 0:
-		state = stateFailing
-		h.failing(result)
-	case result.Live == 0:
-		state = stateEmpty
+	found := "series"
+	if result.Live == 0 {
+		found = "nothing"
 	}
-	if state == h.state {
+	if found == h.found && len(h.kinds) == 0 {
 		return
 	}
-	before, lasted, was := h.state, now-h.since, slices.Sorted(maps.Keys(h.kinds))
-	h.state, h.since = state, now
-
 	switch {
-	case state == stateFailing:
-		return
-	case state == stateEmpty:
+	case found == "nothing":
 		h.logger.Warn("CloudMonitor has no current point for the configured instances and consumer groups; " +
 			"check region, instances and consumer_groups, that the consumers commit offsets, and that stale_after is longer than CloudMonitor's delay")
-	case before == stateFailing:
-		h.logger.Info("CloudMonitor answers again", zap.Duration("after", lasted), zap.Strings("was", was), zap.Int("series", result.Live))
+	case len(h.kinds) > 0:
+		h.logger.Info("CloudMonitor answers again", zap.Duration("after", now-h.failingSince),
+			zap.Strings("was", slices.Sorted(maps.Keys(h.kinds))), zap.Int("series", result.Live))
 	default:
 		h.logger.Info("Reading consumer lag from CloudMonitor", zap.Int("series", result.Live))
 	}
+	h.found = found
 	clear(h.kinds)
 	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
 }
 
 // failing logs each kind of failure once, when it first appears, until all is well again.
-func (h *health) failing(result *lag.Result) {
+func (h *health) failing(now time.Duration, result *lag.Result) {
+	if len(h.kinds) == 0 {
+		h.failingSince = now
+	}
 	var errs []error
 	var streams []string
 	level := zapcore.WarnLevel
 	for _, f := range result.Failures {
-		kind := failureKind(f.Err)
+		kind := cmp.Or(string(cms.KindOf(f.Err)), errOutOfTime.Error()) // all other errors come from a lack of time
 		if h.kinds[kind] {
 			continue // a hundred batches fail for the same reason
 		}
 		h.kinds[kind] = true
-		errs = append(errs, f.Err)
-		streams = append(streams, f.Stream)
+		errs, streams = append(errs, f.Err), append(streams, f.Stream)
 		if err, ok := errors.AsType[*cms.Error](f.Err); ok && !err.Retryable() {
 			level = zapcore.ErrorLevel // it lasts until somebody acts
 		}
 	}
-	if len(errs) == 0 {
-		return
+	if err := errors.Join(errs...); err != nil {
+		h.logger.Log(level, "Reading from CloudMonitor fails; later scrapes read what is missing", zap.Error(err),
+			zap.Strings("streams", streams), zap.Int("failed_batches", len(result.Failures)), zap.Int("batches", result.Streams))
+		h.report(componentstatus.NewRecoverableErrorEvent(err))
 	}
-	err := errors.Join(errs...)
-	h.logger.Log(level, "Reading from CloudMonitor fails; later scrapes read what is missing", zap.Error(err),
-		zap.Strings("streams", streams), zap.Int("failed_batches", len(result.Failures)), zap.Int("batches", result.Streams))
-	h.report(componentstatus.NewRecoverableErrorEvent(err))
-}
-
-// failureKind returns the kind of an error of CloudMonitor. All others come from a lack of time.
-func failureKind(err error) string {
-	if kind := cms.KindOf(err); kind != "" {
-		return string(kind)
-	}
-	return errOutOfTime.Error()
 }
 
 // badInstances logs the instances that make calls fail when they are found, and when they have recovered.
@@ -168,14 +140,12 @@ var remarkable = map[lag.DropReason]string{
 }
 
 func (h *health) drops(dropped map[lag.DropReason]int64) {
-	for reason, n := range dropped {
-		why, ok := remarkable[reason]
-		if !ok || n == 0 || h.dropped[reason] {
-			continue
+	for reason, why := range remarkable {
+		if n := dropped[reason]; n > 0 && !h.dropped[reason] {
+			h.dropped[reason] = true
+			h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (logged once; the receiver's metric points_dropped counts them)",
+				zap.String("reason", string(reason)), zap.Int64("points", n))
 		}
-		h.dropped[reason] = true
-		h.logger.Warn("Dropped points that CloudMonitor sent: "+why+" (logged once; the receiver's metric points_dropped counts them)",
-			zap.String("reason", string(reason)), zap.Int64("points", n))
 	}
 }
 
@@ -208,29 +178,20 @@ func (h *health) delivered(s *settlement) {
 		h.logger.Error("The pipeline permanently rejected points, which are dropped: the backend may have another value for them, or a newer one",
 			zap.Error(s.rejection), zap.Strings("rejected", firstNames(s.dropped, pointName)), zap.Int("number", len(s.dropped)))
 	}
-	delivery := deliveryAccepted
+	level, message := zapcore.InfoLevel, "The pipeline accepts points again"
 	switch {
 	case s.points == 0:
 		return
 	case s.err == nil:
 	case permanent(s.err):
-		delivery = deliveryRejectedPermanently
+		level, message = zapcore.ErrorLevel, "The pipeline rejected points permanently; check the endpoint and the credentials of the exporter: "+
+			"the points are sent again with each scrape until they are older than max_backfill"
 	default:
-		delivery = deliveryRejectedTemporarily
+		level, message = zapcore.WarnLevel, "The pipeline rejected points temporarily; they are sent again with the next scrape"
 	}
-	if delivery == h.delivery {
-		return
-	}
-	h.delivery = delivery
-	fields := []zap.Field{zap.Error(s.err), zap.Int("points", s.points), zap.Int("accepted", s.accepted)}
-	switch delivery {
-	case deliveryAccepted:
-		h.logger.Info("The pipeline accepts points again", fields[1:]...)
-	case deliveryRejectedTemporarily:
-		h.logger.Warn("The pipeline rejected points temporarily; they are sent again with the next scrape", fields...)
-	default:
-		h.logger.Error("The pipeline rejected points permanently; check the endpoint and the credentials of the exporter: "+
-			"the points are sent again with each scrape until they are older than max_backfill", fields...)
+	if level != h.delivery {
+		h.delivery = level
+		h.logger.Log(level, message, zap.Error(s.err), zap.Int("points", s.points), zap.Int("accepted", s.accepted))
 	}
 }
 

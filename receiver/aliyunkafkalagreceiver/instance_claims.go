@@ -8,9 +8,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 )
 
-// instanceClaims knows which receivers of one collector read which instances. Two receivers
-// that read the same ones send each sample twice. The zero value is ready to use, and it is
-// safe for concurrent use.
+// instanceClaims knows which receivers of one collector read which instances. Two that read the same ones send each sample
+// twice. The zero value is ready to use, and it is safe for concurrent use.
 type instanceClaims struct {
 	mu     sync.Mutex
 	claims []*instanceClaim
@@ -21,18 +20,17 @@ type instanceClaim struct {
 	cfg *Config
 }
 
-// claim registers that receiver id reads what cfg says, until release is called. It returns a
-// text for each receiver that reads some of the same, with its ID and the instances, such as
-// "aliyunkafkalag/b: alikafka_post-cn-abc".
+// claim registers that receiver id reads what cfg says, until release is called. It returns a text for each receiver that
+// reads some of the same, with its ID and the instances, such as "aliyunkafkalag/b: alikafka_post-cn-abc".
 func (c *instanceClaims) claim(id component.ID, cfg *Config) (overlaps []string, release func()) {
-	own := &instanceClaim{id, cfg}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, other := range c.claims {
-		if shared := own.shared(other); len(shared) > 0 {
+		if shared := sharedInstances(cfg, other.cfg); len(shared) > 0 {
 			overlaps = append(overlaps, other.id.String()+": "+strings.Join(shared, ", "))
 		}
 	}
+	own := &instanceClaim{id, cfg}
 	c.claims = append(c.claims, own)
 	return overlaps, func() {
 		c.mu.Lock()
@@ -41,19 +39,17 @@ func (c *instanceClaims) claim(id component.ID, cfg *Config) (overlaps []string,
 	}
 }
 
-// shared returns the instances of which both read the same metric of the same account, or
-// "all instances". Whether their consumer groups are disjoint cannot be seen from patterns.
-func (c *instanceClaim) shared(o *instanceClaim) []string {
+// sharedInstances returns the instances of which both read the same metric of the same account, or "all instances".
+// Whether their consumer groups are disjoint cannot be seen from patterns.
+func sharedInstances(a, b *Config) []string {
 	switch {
-	case c.cfg.Region != o.cfg.Region,
-		c.cfg.endpointURL() != o.cfg.endpointURL(),
-		c.cfg.Credentials.settings() != o.cfg.Credentials.settings(),
-		len(common(c.cfg.sources(), o.cfg.sources())) == 0:
+	case a.Region != b.Region, a.endpointURL() != b.endpointURL(), a.Credentials.settings() != b.Credentials.settings(),
+		len(common(a.sources(), b.sources())) == 0:
 		return nil
-	case len(c.cfg.Instances) > 0 && len(o.cfg.Instances) > 0:
-		return common(c.cfg.Instances, o.cfg.Instances)
-	case len(c.cfg.Instances)+len(o.cfg.Instances) > 0:
-		return slices.Concat(c.cfg.Instances, o.cfg.Instances) // one of them reads all
+	case len(a.Instances) > 0 && len(b.Instances) > 0:
+		return common(a.Instances, b.Instances)
+	case len(a.Instances)+len(b.Instances) > 0:
+		return slices.Concat(a.Instances, b.Instances) // one of them reads all
 	default:
 		return []string{"all instances"}
 	}

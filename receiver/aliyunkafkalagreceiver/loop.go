@@ -7,8 +7,8 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// run waits for initial_delay and then scrapes once every collection_interval until ctx ends. After a
-// scrape that took longer the next one begins at once; missed scrapes are not repeated.
+// run waits for initial_delay and then scrapes once every collection_interval until ctx ends. After a scrape that took
+// longer the next one begins at once; missed scrapes are not repeated.
 func (r *lagReceiver) run(ctx context.Context) {
 	if !sleep(ctx, r.cfg.InitialDelay) {
 		return
@@ -41,12 +41,13 @@ func (r *lagReceiver) scrape(stopped context.Context) {
 
 	settled := r.deliverer.deliver(ctx, result.Entries)
 	if r.store != nil {
-		r.saveWatermarks(ctx)
+		r.store.save(ctx, r.tracker.Watermarks())
 	}
 	if stopped.Err() == nil {
 		r.health.delivered(&settled)
 	}
-	r.telemetry.scraped(ctx, r.clock.moment().elapsed-began.elapsed)
+	took := r.clock.moment().elapsed - began.elapsed
+	r.telemetry.ReceiverAliyunkafkalagScrapeDuration.Record(ctx, took.Seconds(), r.telemetry.with())
 }
 
 // read reads every stream. It may take four fifths of the scrape's time, so that a batch that hangs leaves the others
@@ -69,9 +70,8 @@ func (r *lagReceiver) read(ctx context.Context) lag.Result {
 
 // timeLeft returns how long ctx lasts, and nothing once it has ended.
 func timeLeft(ctx context.Context) time.Duration {
-	deadline, ok := ctx.Deadline()
-	if !ok || ctx.Err() != nil {
-		return 0
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil {
+		return time.Until(deadline)
 	}
-	return time.Until(deadline)
+	return 0
 }

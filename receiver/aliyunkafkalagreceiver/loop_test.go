@@ -131,6 +131,7 @@ func TestShutdown(t *testing.T) {
 				require.NoError(t, h.receiver.Shutdown(t.Context()))
 				assert.Equal(t, tt.takes, time.Since(began))
 				assert.Equal(t, 1, idle, "idle connections are closed")
+				assert.Empty(t, h.receiver.claims.claims, "others may read the instances")
 				_, err := h.telemetry.GetMetric("otelcol_receiver_aliyunkafkalag_series_tracked")
 				require.Error(t, err, "its gauges are gone")
 				assert.Zero(t, h.logged("fails"), "a shutdown is no failure")

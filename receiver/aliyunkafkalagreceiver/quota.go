@@ -9,22 +9,20 @@ import (
 
 const (
 	// freeQuota is how many calls a month CloudMonitor answers free of charge, over all its query APIs and everything
-	// that uses the account.
-	// Source: CloudMonitor DescribeMetricList, "Limits".
+	// that uses the account. Source: CloudMonitor DescribeMetricList, "Limits".
 	freeQuota = 1_000_000
 
-	// measuredScrapes is over how many scrapes the calls are counted before the projection is repeated.
-	measuredScrapes = 10
-
 	month = 30 * 24 * time.Hour
+
+	// measuredScrapes is over how many scrapes the calls are counted.
+	measuredScrapes = 10
 )
 
-// quota compares the calls a month with the free quota: at start by the least calls there can be, and once more when
-// they have been counted.
+// quota logs how many calls a month are projected against the free quota: at start by the least calls there can be, and
+// once more when they have been counted.
 type quota struct {
-	logger   *zap.Logger
-	interval time.Duration
-
+	logger         *zap.Logger
+	interval       time.Duration
 	scrapes, calls int64
 }
 
@@ -34,28 +32,23 @@ func (q *quota) announce(endpoint string, streams int) {
 		zap.String("endpoint", endpoint), zap.Int("batches", streams))
 }
 
-// scraped counts the calls of a scrape in which every stream was read, and logs the projection once they are known. The
-// first scrape does not count, since it reads further back.
+// scraped counts the calls of a scrape in which every stream was read. The first one does not count, since it reads
+// further back.
 func (q *quota) scraped(calls int64) {
-	q.scrapes++
-	if q.scrapes > 1 && q.scrapes <= measuredScrapes+1 {
-		q.calls += calls
+	if q.scrapes++; q.scrapes == 1 {
+		return
 	}
-	if q.scrapes == measuredScrapes+1 {
+	if q.calls += calls; q.scrapes == measuredScrapes+1 {
 		q.log("Counted the calls to CloudMonitor", float64(q.calls)/measuredScrapes)
 	}
 }
 
 func (q *quota) log(what string, callsPerScrape float64, fields ...zap.Field) {
+	level, remark := zap.InfoLevel, "; everything in the account shares the free quota"
 	projected := int64(math.Ceil(callsPerScrape * float64(month) / float64(q.interval)))
-	fields = append(fields,
-		zap.Stringer("collection_interval", q.interval),
-		zap.Float64("calls_per_scrape", callsPerScrape),
-		zap.Int64("projected_calls_per_month", projected),
-		zap.Int("free_quota_per_month", freeQuota))
 	if projected > freeQuota {
-		q.logger.Warn(what+"; the projected calls exceed the account's free quota: raise collection_interval or list fewer instances", fields...)
-		return
+		level, remark = zap.WarnLevel, "; the projected calls exceed the account's free quota: raise collection_interval or list fewer instances"
 	}
-	q.logger.Info(what+"; everything in the account shares the free quota", fields...)
+	q.logger.Log(level, what+remark, append(fields, zap.Stringer("collection_interval", q.interval), zap.Float64("calls_per_scrape", callsPerScrape),
+		zap.Int64("projected_calls_per_month", projected), zap.Int("free_quota_per_month", freeQuota))...)
 }

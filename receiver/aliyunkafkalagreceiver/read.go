@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"go.opentelemetry.io/collector/config/configretry"
 	"golang.org/x/time/rate"
 
@@ -15,7 +16,8 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// requests hands out what to ask CloudMonitor for and takes the replies. It is a [lag.Scrape].
+// requests hands out what to ask CloudMonitor for and takes the replies. split reports whether an error may be due to a
+// single instance. It is a [lag.Scrape].
 type requests interface {
 	Next() *lag.Request
 	Page(r *lag.Request, points []lag.Point, took time.Duration, last bool) bool
@@ -42,7 +44,8 @@ func (r *reader) read(ctx context.Context, requests requests) (calls, malformed 
 		workers.Go(func() {
 			for request := requests.Next(); request != nil; request = requests.Next() {
 				if err := r.pages(ctx, requests, request); err != nil {
-					requests.Fail(request, err, maybeOneInstance(err))
+					kind := cms.KindOf(err)
+					requests.Fail(request, err, kind == cms.KindInvalidRequest || kind == cms.KindForbidden)
 				}
 			}
 		})
@@ -54,12 +57,8 @@ func (r *reader) read(ctx context.Context, requests requests) (calls, malformed 
 // pages reads the pages of one request until the last, or until no more are wanted.
 func (r *reader) pages(ctx context.Context, requests requests, request *lag.Request) error {
 	q := cms.Query{
-		MetricName: request.Metric,
-		Period:     r.period,
-		Start:      request.Start,
-		End:        request.End,
-		Instances:  request.Instances,
-		Names:      request.Names,
+		MetricName: request.Metric, Period: r.period, Start: request.Start, End: request.End,
+		Instances: request.Instances, Names: request.Names,
 	}
 	seen := map[string]bool{}
 	for {
@@ -69,7 +68,7 @@ func (r *reader) pages(ctx context.Context, requests requests, request *lag.Requ
 			return err
 		}
 		r.malformed.Add(int64(page.Malformed))
-		r.telemetry.received(ctx, int64(len(page.Points)+page.Malformed))
+		r.telemetry.ReceiverAliyunkafkalagPointsReceived.Add(ctx, int64(len(page.Points)+page.Malformed), r.telemetry.with())
 		last := page.NextToken == ""
 		if !requests.Page(request, page.Points, time.Since(began), last) || last {
 			return nil
@@ -82,10 +81,39 @@ func (r *reader) pages(ctx context.Context, requests requests, request *lag.Requ
 	}
 }
 
-// maybeOneInstance reports whether an error may be due to a single instance of a batch.
-func maybeOneInstance(err error) bool {
-	kind := cms.KindOf(err)
-	return kind == cms.KindInvalidRequest || kind == cms.KindForbidden
+// page reads one page and repeats a call that failed for a passing reason. It never waits beyond ctx's deadline.
+func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
+	waits := backoff.ExponentialBackOff{
+		InitialInterval: r.retry.InitialInterval, MaxInterval: r.retry.MaxInterval,
+		Multiplier: r.retry.Multiplier, RandomizationFactor: r.retry.RandomizationFactor,
+	}
+	waits.Reset()
+	began, renewed := time.Now(), false
+	var before error
+	for {
+		page, err := r.call(ctx, q)
+		if err == nil {
+			return page, nil
+		}
+		if errors.Is(err, errOutOfTime) && before != nil {
+			return cms.Page{}, before // why the earlier calls failed says more than that the time was over
+		}
+		before = err
+		failure, ok := errors.AsType[*cms.Error](err)
+		if ok && failure.Renewed && !renewed {
+			renewed = true
+			continue
+		}
+		if !ok || !failure.Retryable() || !r.retry.Enabled {
+			return cms.Page{}, err
+		}
+		wait := max(waits.NextBackOff(), failure.RetryAfter)
+		limit := r.retry.MaxElapsedTime
+		deadline, bounded := ctx.Deadline()
+		if limit > 0 && time.Since(began)+wait > limit || bounded && time.Until(deadline) < wait || !sleep(ctx, wait) {
+			return cms.Page{}, err
+		}
+	}
 }
 
 // errOutOfTime is a call that was not made, or not finished, because the scrape's time was over.
@@ -101,29 +129,32 @@ func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 	page, err := r.client.DescribeMetricList(ctx, q)
 	received := r.clock.moment()
 
-	date := page.Date
+	date, outcome := page.Date, outcomeSuccess
 	if failure, ok := errors.AsType[*cms.Error](err); ok {
 		date = failure.Date
 	}
 	r.clock.observe(date, sent, received)
-	cut := ctx.Err() != nil && errors.Is(err, ctx.Err())
-	r.telemetry.called(ctx, received.elapsed-sent.elapsed, outcome(ctx, err, cut))
-	if cut {
-		return cms.Page{}, fmt.Errorf("%w: CloudMonitor did not answer before the time for reading was over; if it lasts, raise timeout or max_concurrency, or list fewer instances", errOutOfTime)
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+		err = fmt.Errorf("%w: CloudMonitor did not answer before the time for reading was over; if it lasts, raise timeout or max_concurrency, or list fewer instances", errOutOfTime)
+		outcome = outcomeTimeout
+		if errors.Is(ended, context.Canceled) {
+			outcome = outcomeCanceled
+		}
+	} else if err != nil {
+		outcome = string(cms.KindOf(err))
 	}
+	r.telemetry.called(ctx, received.elapsed-sent.elapsed, outcome)
 	return page, err
 }
 
-// outcome returns how a call ended, for the telemetry. cut reports whether the end of ctx ended it.
-func outcome(ctx context.Context, err error, cut bool) string {
-	switch {
-	case err == nil:
-		return outcomeSuccess
-	case !cut:
-		return string(cms.KindOf(err))
-	case errors.Is(ctx.Err(), context.Canceled):
-		return outcomeCanceled
-	default:
-		return outcomeTimeout
+// sleep waits for d. It returns false at once when ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -101,7 +101,7 @@ func newTestReader(t *testing.T, f *fakeCMS) (*reader, *componenttest.Telemetry)
 	set.TelemetrySettings = tel.NewTelemetrySettings()
 	telemetry, err := newTelemetry(set, time.Now)
 	require.NoError(t, err)
-	t.Cleanup(telemetry.shutdown)
+	t.Cleanup(telemetry.Shutdown)
 	return &reader{
 		client: f, limiter: rate.NewLimiter(rate.Inf, 1), period: time.Minute, workers: 1,
 		clock: newClock(time.Now()), telemetry: telemetry,

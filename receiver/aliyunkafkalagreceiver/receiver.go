@@ -17,7 +17,6 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-// newClientFunc makes the client of CloudMonitor.
 type newClientFunc func(cms.Settings) (cms.Client, error)
 
 // lagReceiver is the component. One goroutine of its own owns all its state; see loop.go.
@@ -25,6 +24,7 @@ type lagReceiver struct {
 	cfg       *Config
 	set       receiver.Settings
 	newClient newClientFunc
+	claims    *instanceClaims
 
 	clock     *clock
 	tracker   *lag.Tracker
@@ -33,14 +33,10 @@ type lagReceiver struct {
 	health    *health
 	quota     *quota
 	telemetry *telemetry
+	store     *watermarkStore // nil without storage
 
-	claims       *instanceClaims
-	releaseClaim func()
-	store        *watermarkStore // nil without storage
-
-	stop      context.CancelFunc
-	loop      sync.WaitGroup
-	closeIdle func()
+	loop                          sync.WaitGroup
+	stop, closeIdle, releaseClaim func()
 }
 
 func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newClient newClientFunc, claims *instanceClaims) (*lagReceiver, error) {
@@ -53,49 +49,29 @@ func newReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, newC
 	if err != nil {
 		return nil, err
 	}
+	nothing := func() {}
 	return &lagReceiver{
-		cfg:       cfg,
-		set:       set,
-		newClient: newClient,
-		clock:     clock,
-		tracker:   lag.NewTracker(cfg.bounds(), cfg.sources(), cfg.Instances),
+		cfg: cfg, set: set, newClient: newClient, claims: claims,
+		clock: clock, telemetry: telemetry, health: newHealth(set.Logger),
+		quota:   &quota{logger: set.Logger, interval: cfg.CollectionInterval},
+		tracker: lag.NewTracker(cfg.bounds(), cfg.sources(), cfg.Instances),
 		reader: &reader{
-			limiter:   rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), 1),
-			retry:     cfg.Retry,
-			period:    cfg.Period,
-			workers:   cfg.MaxConcurrency,
-			clock:     clock,
-			telemetry: telemetry,
+			limiter: rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), 1), workers: cfg.MaxConcurrency,
+			retry: cfg.Retry, period: cfg.Period, clock: clock, telemetry: telemetry,
 		},
 		deliverer: &deliverer{
-			next:        next,
-			report:      report,
-			emitter:     newEmitter(cfg, set),
-			telemetry:   telemetry,
-			maxBackfill: cfg.MaxBackfill,
-			now:         clock.now,
-			accept:      lag.Entry.Accept,
+			next: next, report: report, emitter: newEmitter(cfg, set), telemetry: telemetry,
+			maxBackfill: cfg.MaxBackfill, now: clock.now, accept: lag.Entry.Accept,
 		},
-		health:    newHealth(set.Logger),
-		quota:     &quota{logger: set.Logger, interval: cfg.CollectionInterval},
-		telemetry: telemetry,
-		claims:    claims,
-
-		releaseClaim: func() {},
-		stop:         func() {},
-		closeIdle:    func() {},
+		stop: nothing, closeIdle: nothing, releaseClaim: nothing,
 	}, nil
 }
 
 // bounds returns the settings of the reading algorithm.
 func (cfg *Config) bounds() lag.Settings {
 	return lag.Settings{
-		Period:      cfg.Period,
-		StaleAfter:  cfg.StaleAfter,
-		MaxBackfill: cfg.MaxBackfill,
-		Wanted:      cfg.ConsumerGroups.matcher(),
-		PageLength:  cms.PageLength,
-		BatchSize:   cms.MaxInstances,
+		Period: cfg.Period, StaleAfter: cfg.StaleAfter, MaxBackfill: cfg.MaxBackfill, Wanted: cfg.ConsumerGroups.matcher(),
+		PageLength: cms.PageLength, BatchSize: cms.MaxInstances,
 	}
 }
 
@@ -105,22 +81,20 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	r.closeIdle = httpClient.CloseIdleConnections
 	r.reader.client, err = r.newClient(cms.Settings{
-		Endpoint:    r.cfg.endpointURL(),
-		UserAgent:   r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version,
-		HTTPClient:  httpClient,
-		Credentials: r.cfg.Credentials.settings(),
-		Region:      r.cfg.Region,
-		Network:     r.cfg.Network,
+		Endpoint: r.cfg.endpointURL(), Region: r.cfg.Region, Network: r.cfg.Network, HTTPClient: httpClient,
+		UserAgent: r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version, Credentials: r.cfg.Credentials.settings(),
 	})
 	if err != nil {
 		return err
 	}
-	r.closeIdle = httpClient.CloseIdleConnections
 	if r.cfg.Storage != nil {
-		if err := r.restore(ctx, host); err != nil {
+		if r.store, err = openStore(ctx, host, r.cfg, r.set); err != nil {
 			return err
 		}
+		now := r.clock.now()
+		r.tracker.Restore(r.store.load(ctx, now), now)
 	}
 	r.health.report = func(e *componentstatus.Event) { componentstatus.ReportStatus(host, e) }
 	r.announce()
@@ -129,30 +103,11 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// restore continues where the last run stopped.
-func (r *lagReceiver) restore(ctx context.Context, host component.Host) error {
-	store, err := openStore(ctx, host, r.cfg, r.set.ID, r.set.Logger)
-	if err != nil {
-		return err
-	}
-	r.store = store
-	r.tracker.Restore(store.load(ctx, r.clock.now()), r.clock.now())
-	return nil
-}
-
-// saveWatermarks stores what was accepted, also when the shutdown has begun.
-func (r *lagReceiver) saveWatermarks(ctx context.Context) {
-	ctx, cancel := graceful(ctx)
-	defer cancel()
-	r.store.save(ctx, r.tracker.Watermarks())
-}
-
 // announce logs what the receiver will do and warns about settings that are probably a mistake.
 func (r *lagReceiver) announce() {
 	r.quota.announce(r.cfg.endpointURL(), r.tracker.Streams())
-	overlaps, release := r.claims.claim(r.set.ID, r.cfg)
-	r.releaseClaim = release
-	if len(overlaps) > 0 {
+	var overlaps []string
+	if overlaps, r.releaseClaim = r.claims.claim(r.set.ID, r.cfg); len(overlaps) > 0 {
 		r.set.Logger.Warn("Other receivers of this collector read the same instances: each sample is sent twice, unless their consumer_groups differ",
 			zap.Strings("receivers", overlaps))
 	}
@@ -172,9 +127,9 @@ func (r *lagReceiver) Shutdown(ctx context.Context) error {
 	r.loop.Wait()
 	r.closeIdle()
 	r.releaseClaim()
-	r.telemetry.shutdown()
+	r.telemetry.Shutdown()
 	if r.store != nil {
-		return r.store.close(ctx)
+		return r.store.client.Close(ctx)
 	}
 	return nil
 }
