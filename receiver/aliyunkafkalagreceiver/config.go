@@ -38,6 +38,8 @@ const (
 
 	// shortestTime keeps a mistyped interval from turning the receiver into a busy loop.
 	shortestTime = 10 * time.Millisecond
+	// shortestWait keeps retries from using up the free quota during an outage.
+	shortestWait = 100 * time.Millisecond
 )
 
 var (
@@ -162,6 +164,9 @@ func (cfg *Config) validateTimes(p *problems) {
 	} {
 		p.check(d.value >= d.least, "%s: must be at least %s, not %s", d.key, d.least, d.value)
 	}
+	if wait := cfg.Retry.InitialInterval; cfg.Retry.Enabled && wait >= 0 { // configretry rejects a negative one
+		p.check(wait >= shortestWait, "retry_on_failure::initial_interval: must be at least %s, not %s", shortestWait, wait)
+	}
 	period, longest := cfg.Period, maxQuerySpan
 	if period == secondPeriod {
 		longest = secondRetention
@@ -193,6 +198,7 @@ func (cfg *Config) validateHTTP(p *problems) {
 	}
 	// Both would replace the signature of the calls.
 	p.check(!cfg.HTTP.Auth.HasValue(), "http::auth: is not used here; calls are signed with credentials, remove it")
+	p.check(!cfg.HTTP.Compression.IsCompressed(), "http::compression: is not used here; the signature covers the body as it is, remove it")
 	for name := range cfg.HTTP.Headers.Iter {
 		lower := strings.ToLower(name)
 		p.check(lower != "authorization" && lower != "host" && !strings.HasPrefix(lower, "x-acs-"),

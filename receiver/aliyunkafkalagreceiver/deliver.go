@@ -63,6 +63,7 @@ func (d *deliverer) deliver(ctx context.Context, entries []lag.Entry) settlement
 	entries = slices.DeleteFunc(entries, func(e lag.Entry) bool {
 		unwanted := !d.emitter.wants(e.Series.Account)
 		if unwanted {
+			d.telemetry.dropped(ctx, lag.DropFiltered, int64(size([]lag.Entry{e})))
 			d.accept(e)
 		}
 		return unwanted

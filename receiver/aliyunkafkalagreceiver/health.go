@@ -3,6 +3,7 @@ package aliyunkafkalagreceiver
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -83,7 +84,9 @@ func (h *health) reading(now time.Duration, result *lag.Result) {
 	}
 	h.found = found
 	clear(h.kinds)
-	h.report(componentstatus.NewEvent(componentstatus.StatusOK))
+	if len(result.Bad) == 0 {
+		h.report(componentstatus.NewEvent(componentstatus.StatusOK))
+	}
 }
 
 // failing logs each kind of failure once, when it first appears, until all is well again.
@@ -120,12 +123,16 @@ func (h *health) badInstances(bad []lag.BadInstance) {
 		if !h.bad[b.Instance] {
 			h.logger.Error("CloudMonitor rejects calls that name this instance, so it is asked for alone and rarely; check instances and the permission to read it",
 				zap.String("instance", b.Instance), zap.Error(b.Err))
+			h.report(componentstatus.NewRecoverableErrorEvent(fmt.Errorf("instance %s: %w", b.Instance, b.Err)))
 		}
 	}
 	for instance := range h.bad {
 		if !now[instance] {
 			h.logger.Info("CloudMonitor accepts calls that name this instance again", zap.String("instance", instance))
 		}
+	}
+	if len(h.bad) > 0 && len(now) == 0 && len(h.kinds) == 0 {
+		h.report(componentstatus.NewEvent(componentstatus.StatusOK))
 	}
 	h.bad = now
 }

@@ -206,8 +206,10 @@ func TestHealthOfSinglePoints(t *testing.T) {
 	}})
 	result.Ambiguous = nil
 
+	h.statuses()
 	result.Bad = []lag.BadInstance{{Instance: "i", Err: errForbidden}}
 	h.read(4, &result)
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, h.statuses())
 	h.expect(t, line{level: fault, message: "asked for alone", fields: map[string]any{"instance": "i", "error": errForbidden.Error()}})
 	h.read(5, &result)
 	h.expect(t)
@@ -215,6 +217,11 @@ func TestHealthOfSinglePoints(t *testing.T) {
 	h.read(6, &result)
 	h.expect(t, line{level: fault, message: "asked for alone", fields: map[string]any{"instance": "j"}},
 		line{level: info, message: "again", fields: map[string]any{"instance": "i"}})
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, h.statuses())
+	result.Bad = nil
+	h.read(7, &result)
+	h.expect(t, line{level: info, message: "again", fields: map[string]any{"instance": "j"}})
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusOK}, h.statuses())
 }
 
 func TestHealthOfDelivering(t *testing.T) {

@@ -2,6 +2,7 @@ package aliyunkafkalagreceiver
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"time"
 
@@ -77,7 +78,7 @@ func (cfg *Config) bounds() lag.Settings {
 
 // Start begins to scrape. It makes no call itself: an error means that the configuration or the environment is wrong.
 func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
-	httpClient, err := r.cfg.HTTP.ToClient(ctx, host.GetExtensions(), r.set.TelemetrySettings)
+	httpClient, err := r.httpClient(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -101,6 +102,18 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.loop.Go(func() { r.run(ctx) })
 	return nil
+}
+
+// httpClient returns the client of the http section. It keeps a connection for each worker.
+func (r *lagReceiver) httpClient(ctx context.Context, host component.Host) (*http.Client, error) {
+	cfg := r.cfg.HTTP
+	if cfg.MaxIdleConnsPerHost == 0 {
+		cfg.MaxIdleConnsPerHost = r.cfg.MaxConcurrency
+	}
+	// otelhttp's wrapper would keep the shutdown from closing idle connections. The receiver measures its calls itself.
+	settings := r.set.TelemetrySettings
+	settings.TracerProvider, settings.MeterProvider = nil, nil
+	return cfg.ToClient(ctx, host.GetExtensions(), settings)
 }
 
 // announce logs what the receiver will do and warns about settings that are probably a mistake.

@@ -18,6 +18,7 @@ const (
 	watermarksKey = "watermarks"
 	rejectedKey   = "watermarks.rejected" // keeps a record that could not be used, for somebody to look at
 	recordVersion = 1
+	saveTimeout   = 5 * time.Second
 )
 
 // watermarkStore keeps the watermarks over restarts, in a storage extension.
@@ -102,9 +103,9 @@ func (s *watermarkStore) parse(data []byte, now time.Time) ([]lag.Watermark, err
 	return r.Series, nil
 }
 
-// save stores the watermarks, also when the shutdown has begun. It logs when that begins to fail and when it works again.
+// save stores the watermarks, also when the shutdown has begun or the time of the scrape is over. It logs when that begins to fail and when it works again.
 func (s *watermarkStore) save(ctx context.Context, marks []lag.Watermark) {
-	ctx, cancel := graceful(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
 	data, err := json.Marshal(record{Version: recordVersion, Region: s.region, Period: s.period, Series: marks})
 	if err == nil {

@@ -41,6 +41,7 @@ type telemetry struct {
 	lastSuccess atomic.Int64 // unix s, 0 = never
 	newest      atomic.Int64 // unix ms, 0 = none yet
 	tracked     atomic.Int64
+	setAside    atomic.Int64
 }
 
 func newTelemetry(set receiver.Settings, now func() time.Time) (*telemetry, error) {
@@ -61,6 +62,10 @@ func newTelemetry(set receiver.Settings, now func() time.Time) (*telemetry, erro
 			if newest := t.newest.Load(); newest > 0 {
 				o.Observe(now().Sub(time.UnixMilli(newest)).Seconds(), t.with())
 			}
+			return nil
+		}),
+		t.RegisterReceiverAliyunkafkalagInstancesSetAsideCallback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(t.setAside.Load(), t.with())
 			return nil
 		}),
 		t.RegisterReceiverAliyunkafkalagSeriesTrackedCallback(func(_ context.Context, o metric.Int64Observer) error {
@@ -110,11 +115,19 @@ func (t *telemetry) read(ctx context.Context, now time.Time, result *lag.Result)
 		t.ReceiverAliyunkafkalagPointsGivenUp.Add(ctx, span.Points, t.with())
 	}
 	t.tracked.Store(int64(result.Live))
-	outcome := outcomePartial
-	switch failed := len(result.Failures); {
-	case failed == 0:
-		outcome = outcomeSuccess
+	t.setAside.Store(int64(len(result.Bad)))
+	outcome, failed := outcomePartial, 0
+	for _, f := range result.Failures {
+		if !f.Present {
+			failed++
+		}
+	}
+	if failed == 0 {
 		t.lastSuccess.Store(now.Unix())
+	}
+	switch {
+	case len(result.Failures)+len(result.Bad) == 0:
+		outcome = outcomeSuccess
 	case failed+len(result.Bad) >= result.Streams:
 		outcome = outcomeFailed
 	}

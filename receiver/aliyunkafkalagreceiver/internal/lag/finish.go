@@ -8,8 +8,9 @@ import (
 
 // Failure is a stream that could not be read to the end.
 type Failure struct {
-	Stream string // what it reads, for a log
-	Err    error
+	Stream  string // what it reads, for a log
+	Present bool   // the newest points were read, and only older ones or some series are missing
+	Err     error
 }
 
 // GivenUp is a span (Start, End] of points that are not read: there was no time, or they are older than MaxBackfill.

@@ -194,7 +194,8 @@ func (s *stream) failed(r *Request, err error, single bool) {
 		return
 	case r.kind == namesRequest:
 		s.namesFailed(r)
-	case r.kind == probeRequest:
+	case r.kind == probeRequest: // nothing is missing that is known
+		return
 	case single && !s.present && len(s.instances) > 1 && !s.notOne:
 		s.search.halve(s.instances)
 	default:
@@ -212,7 +213,7 @@ func (sc *Scrape) Finish() Result {
 		s.finish(&result)
 		s.failing = s.err != nil
 		if s.failing && s.bad == nil {
-			result.Failures = append(result.Failures, Failure{s.String(), s.err})
+			result.Failures = append(result.Failures, Failure{s.String(), s.present, s.err})
 		}
 	}
 	t.entries = result.Entries

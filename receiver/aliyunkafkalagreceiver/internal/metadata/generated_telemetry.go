@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	ReceiverAliyunkafkalagAPIRequestDuration metric.Float64Histogram
 	ReceiverAliyunkafkalagAPIRequests        metric.Int64Counter
 	ReceiverAliyunkafkalagAPIThrottles       metric.Int64Counter
+	ReceiverAliyunkafkalagInstancesSetAside  metric.Int64ObservableGauge
 	ReceiverAliyunkafkalagLastSuccess        metric.Int64ObservableGauge
 	ReceiverAliyunkafkalagNewestPointAge     metric.Float64ObservableGauge
 	ReceiverAliyunkafkalagPointsDropped      metric.Int64Counter
@@ -51,6 +52,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterReceiverAliyunkafkalagInstancesSetAsideCallback sets callback for observable ReceiverAliyunkafkalagInstancesSetAside metric.
+func (builder *TelemetryBuilder) RegisterReceiverAliyunkafkalagInstancesSetAsideCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ReceiverAliyunkafkalagInstancesSetAside, obs: o})
+		return nil
+	}, builder.ReceiverAliyunkafkalagInstancesSetAside)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterReceiverAliyunkafkalagLastSuccessCallback sets callback for observable ReceiverAliyunkafkalagLastSuccess metric.
@@ -155,9 +171,15 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{request}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ReceiverAliyunkafkalagInstancesSetAside, err = builder.meter.Int64ObservableGauge(
+		"otelcol_receiver_aliyunkafkalag_instances_set_aside",
+		metric.WithDescription("Instances that make calls fail. They are read every 10 minutes only, and no lag of theirs is delivered until that works. [Alpha]"),
+		metric.WithUnit("{instance}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ReceiverAliyunkafkalagLastSuccess, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_aliyunkafkalag_last_success",
-		metric.WithDescription("Unix time of the last scrape that read every batch. Absent until there was one. [Alpha]"),
+		metric.WithDescription("Unix time of the last scrape that read the newest points of every batch. Absent until there was one. Instances that are set aside do not count. [Alpha]"),
 		metric.WithUnit("s"),
 	)
 	errs = errors.Join(errs, err)

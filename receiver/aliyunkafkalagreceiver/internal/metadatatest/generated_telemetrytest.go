@@ -68,10 +68,24 @@ func AssertEqualReceiverAliyunkafkalagAPIThrottles(t *testing.T, tt *componentte
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualReceiverAliyunkafkalagInstancesSetAside(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_receiver_aliyunkafkalag_instances_set_aside",
+		Description: "Instances that make calls fail. They are read every 10 minutes only, and no lag of theirs is delivered until that works. [Alpha]",
+		Unit:        "{instance}",
+		Data: metricdata.Gauge[int64]{
+			DataPoints: dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_receiver_aliyunkafkalag_instances_set_aside")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualReceiverAliyunkafkalagLastSuccess(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_aliyunkafkalag_last_success",
-		Description: "Unix time of the last scrape that read every batch. Absent until there was one. [Alpha]",
+		Description: "Unix time of the last scrape that read the newest points of every batch. Absent until there was one. Instances that are set aside do not count. [Alpha]",
 		Unit:        "s",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
