@@ -100,7 +100,7 @@ func TestSources(t *testing.T) {
 			typ: CredentialOIDCRoleARN, network: "vpc", setUp: setOIDC, env: map[string]string{"ALIBABA_CLOUD_ROLE_SESSION_NAME": "n"},
 			asked: []string{"POST sts-vpc.cn-hangzhou.aliyuncs.com/ AssumeRoleWithOIDC"}, form: map[string]string{"RoleSessionName": "n"},
 		},
-		"ECS":             {typ: CredentialECSRAMRole, asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"}},
+		"ECS":             {typ: CredentialECSRAMRole, asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"}},
 		"ECS with a role": {typ: CredentialECSRAMRole, settings: CredentialSettings{RoleName: "my-role"}, asked: []string{askIMDS, askIMDSFor + "my-role"}},
 		"URI":             {typ: CredentialURI, settings: CredentialSettings{URL: "http://credentials.local/session\n"}, asked: []string{"GET credentials.local/session"}},
 
@@ -188,10 +188,10 @@ func TestSources(t *testing.T) {
 				t.Setenv("ALIBABA_CLOUD_CREDENTIALS_FILE", iniFile(t, "[default]\ntype = ecs_ram_role\nrole_name = file-role\n"))
 			},
 		},
-		"default, nothing": {typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"}},
+		"default, nothing": {typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"}},
 		"default, ECS before the URI": {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_CREDENTIALS_URI": "http://credentials.local/env"},
-			asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"},
+			asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"},
 		},
 		"default, URI": {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "ALIBABA_CLOUD_CREDENTIALS_URI": "http://credentials.local/env"},
@@ -297,11 +297,18 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"OIDC without a token": {
 			settings: CredentialSettings{Type: CredentialOIDCRoleARN, RoleARN: "r", OIDCProviderARN: "p"}, want: append(rrsa, "oidc_token_file is empty: set it, or ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
 		},
-		"no URL":       {settings: CredentialSettings{Type: CredentialURI}, want: []string{"the url is empty"}},
-		"ECS disabled": {settings: CredentialSettings{Type: CredentialECSRAMRole}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}, want: []string{"is disabled"}},
+		"no URL":     {settings: CredentialSettings{Type: CredentialURI}, want: []string{"url must be an http:// or https:// URL: set it, or ALIBABA_CLOUD_CREDENTIALS_URI"}},
+		"bad URL":    {settings: CredentialSettings{Type: CredentialURI, URL: "http://user:sentinel@%zz"}, want: []string{"url must be an http"}},
+		"no host":    {settings: CredentialSettings{Type: CredentialURI, URL: "http:sentinel"}, want: []string{"must be an http"}},
+		"bad scheme": {settings: CredentialSettings{Type: CredentialURI, URL: "gopher://sentinel/"}, want: []string{"must be an http"}},
+		"default, bad URL": {
+			settings: CredentialSettings{Type: CredentialDefault}, env: map[string]string{"ALIBABA_CLOUD_CREDENTIALS_URI": "sentinel"},
+			want: []string{"or ALIBABA_CLOUD_CREDENTIALS_URI in the environment"},
+		},
+		"ECS disabled": {settings: CredentialSettings{Type: CredentialECSRAMRole}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}, want: []string{"is disabled: unset ALIBABA_CLOUD_ECS_METADATA_DISABLED"}},
 		"default, nothing": {
 			settings: CredentialSettings{Type: CredentialDefault}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"},
-			want: []string{"the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"},
+			want: []string{"no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI"},
 		},
 		"helper":              {settings: CredentialSettings{Type: CredentialDefault}, cli: `"mode":"External","process_command":"echo sentinel"`, want: []string{`profile "p" in `, `mode "External" cannot be used here: set credentials::type to access_key`}},
 		"log-in":              {settings: CredentialSettings{Type: CredentialDefault}, cli: `"mode":"CloudSSO"`, want: []string{`mode "CloudSSO" cannot be used`}},

@@ -57,16 +57,15 @@ func TestSTSEndpoint(t *testing.T) {
 		settings Settings
 		want     endpoint
 	}{
-		"public":   {settings: Settings{Region: "cn-hangzhou", Network: "public"}, want: endpoint{"https", "sts.cn-hangzhou.aliyuncs.com"}},
-		"VPC":      {settings: Settings{Region: "cn-hangzhou", Network: "vpc"}, want: endpoint{"https", "sts-vpc.cn-hangzhou.aliyuncs.com"}},
-		"central":  {want: endpoint{"https", "sts.aliyuncs.com"}},
-		"replaced": {settings: Settings{Region: "cn-hangzhou", STSEndpoint: "http://127.0.0.1:1"}, want: endpoint{"http", "127.0.0.1:1"}},
+		"public":  {settings: Settings{Region: "cn-hangzhou", Network: "public"}, want: endpoint{"https", "sts.cn-hangzhou.aliyuncs.com"}},
+		"VPC":     {settings: Settings{Region: "cn-hangzhou", Network: "vpc"}, want: endpoint{"https", "sts-vpc.cn-hangzhou.aliyuncs.com"}},
+		"central": {want: endpoint{"https", "sts.aliyuncs.com"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := newSTS(nil, tt.settings)
+			s, err := newIssuers(nil, tt.settings)
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, s.server)
+			assert.Equal(t, tt.want, s.sts)
 		})
 	}
 }
@@ -80,7 +79,7 @@ func TestCallsToSTSEnd(t *testing.T) {
 	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		deadline, ok := r.Context().Deadline()
 		assert.True(t, ok)
-		assert.WithinDuration(t, time.Now().Add(stsTimeout), deadline, stsTimeout/2)
+		assert.WithinDuration(t, time.Now().Add(issuerTimeout), deadline, issuerTimeout/2)
 		return nil, context.DeadlineExceeded
 	})}
 	c := newTestClient(t, Settings{Endpoint: "https://metrics.cn-hangzhou.aliyuncs.com", HTTPClient: client, Credentials: oidcSettings(t)})
