@@ -33,6 +33,7 @@ func TestMetadataTokens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
 			t.Setenv("ALIBABA_CLOUD_IMDSV1_DISABLED", tt.v1Disabled)
+			t.Setenv("ALIBABA_CLOUD_ECS_METADATA", "another-role")
 			var asked []string
 			c.answer = func(w http.ResponseWriter, r *http.Request) {
 				token, hasToken := r.Header["X-Aliyun-Ecs-Metadata-Token"]
