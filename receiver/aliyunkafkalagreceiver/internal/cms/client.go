@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -50,17 +51,15 @@ type Settings struct {
 	Endpoint    string       // https://host[:port], or http://host[:port] for a loopback host
 	Region      string       // region of the STS that role types ask; empty asks the central one
 	Network     string       // "vpc" asks the STS in the VPC, anything else the public one
-	STSEndpoint string       // replaces the STS of Region and Network, in the form of Endpoint
 	UserAgent   string       // appended to the User-Agent of the SDK
-	HTTPClient  *http.Client // carries the calls to CMS and STS, required
+	HTTPClient  *http.Client // carries the calls to CMS, STS and a credentials URI, required
 	Credentials CredentialSettings
+
+	dialMetadata func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil dials
 }
 
 // NewClient returns a client. It makes no network call; an error means the settings or the environment are wrong.
 func NewClient(s Settings) (Client, error) {
-	if err := refuseDebugOutput(); err != nil {
-		return nil, err
-	}
 	if s.HTTPClient == nil {
 		return nil, errors.New("an HTTP client is required")
 	}
@@ -69,11 +68,11 @@ func NewClient(s Settings) (Client, error) {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
 	sender := newSender(s.HTTPClient, s.UserAgent)
-	sts, err := newSTS(sender, s)
+	issuers, err := newIssuers(sender, s)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := newCredentialCache(s.Credentials, sts)
+	credentials, err := newCredentialCache(s.Credentials, issuers)
 	if err != nil {
 		return nil, err
 	}

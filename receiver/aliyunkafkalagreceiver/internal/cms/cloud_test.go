@@ -34,6 +34,7 @@ func sessionJSON(d time.Duration) string {
 // cloud stands for every host there is. It records who was asked for credentials.
 type cloud struct {
 	client *http.Client
+	plain  net.Addr
 	answer http.HandlerFunc // of those who issue credentials
 	cms    http.HandlerFunc
 
@@ -42,13 +43,13 @@ type cloud struct {
 	forms []url.Values
 }
 
-// newCloud leads its client, and what the SDK sends with http.DefaultTransport, which its providers clone, to servers in
-// this process.
+// newCloud leads its client, and the calls to the metadata service, to servers in this process.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	clearEnvironment(t)
 	c := &cloud{answer: goodAnswer, cms: answer(http.StatusOK, nil, onePoint)}
 	plain, encrypted := httptest.NewServer(c), httptest.NewTLSServer(c)
+	c.plain = plain.Listener.Addr()
 	proxy, err := url.Parse(plain.URL)
 	require.NoError(t, err)
 	roots := encrypted.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
@@ -65,10 +66,7 @@ func newCloud(t *testing.T) *cloud {
 		},
 	}
 	c.client = &http.Client{Transport: transport}
-	original := http.DefaultTransport
-	http.DefaultTransport = transport
 	t.Cleanup(func() {
-		http.DefaultTransport = original
 		transport.CloseIdleConnections()
 		plain.Close()
 		encrypted.Close()
@@ -79,6 +77,12 @@ func newCloud(t *testing.T) *cloud {
 func (c *cloud) settings(s CredentialSettings) Settings {
 	return Settings{
 		Endpoint: "https://metrics.cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", HTTPClient: c.client, Credentials: s,
+		dialMetadata: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if address != "100.100.100.200:80" {
+				return nil, fmt.Errorf("%s is not the metadata service", address)
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, c.plain.String())
+		},
 	}
 }
 
@@ -86,9 +90,9 @@ func (c *cloud) settings(s CredentialSettings) Settings {
 func (c *cloud) cache(t *testing.T, s CredentialSettings) (*credentialCache, *time.Time) {
 	t.Helper()
 	settings := c.settings(s)
-	sts, err := newSTS(newSender(c.client, ""), settings)
+	issuers, err := newIssuers(newSender(c.client, ""), settings)
 	require.NoError(t, err)
-	cache, err := newCredentialCache(s, sts)
+	cache, err := newCredentialCache(s, issuers)
 	require.NoError(t, err)
 	clock := time.Now()
 	cache.now = func() time.Time { return clock }

@@ -30,8 +30,8 @@ type credentialCache struct {
 }
 
 // newCredentialCache builds the source once, so that settings that lack something are found at once.
-func newCredentialCache(s CredentialSettings, sts *sts) (*credentialCache, error) {
-	build := func() (source, error) { return s.source(sts) }
+func newCredentialCache(s CredentialSettings, i *issuers) (*credentialCache, error) {
+	build := func() (source, error) { return s.source(i) }
 	first, err := build()
 	if err != nil {
 		return nil, fmt.Errorf("credentials::type %s: %w", s.Type, err)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/aliyun/credentials-go/credentials/providers"
 )
 
 // CredentialType names where credentials come from, in the words of the Alibaba Cloud SDK.
@@ -54,23 +52,21 @@ type credential struct {
 type source func(context.Context) (*credential, error)
 
 // source returns where the credentials come from. It reads settings, environment and files; it asks nobody.
-func (s CredentialSettings) source(sts *sts) (source, error) {
+func (s CredentialSettings) source(i *issuers) (source, error) {
 	switch s.Type {
 	case CredentialDefault:
-		return defaultSource(sts)
+		return defaultSource(i)
 	case CredentialAccessKey, CredentialSTS:
 		key, err := s.key()
 		return func(context.Context) (*credential, error) { return key, nil }, err
 	case CredentialRAMRoleARN:
-		return s.ramRole(sts)
+		return s.ramRole(i)
 	case CredentialOIDCRoleARN:
-		return s.oidcRole(sts)
+		return s.oidcRole(i)
 	case CredentialECSRAMRole:
-		p, err := providers.NewECSRAMRoleCredentialsProviderBuilder().WithRoleName(s.RoleName).Build()
-		return sdkSource(p), err
+		return s.ecsRole(i)
 	case CredentialURI:
-		p, err := providers.NewURLCredentialsProviderBuilder().WithUrl(cmp.Or(strings.TrimSpace(s.URL), env("CREDENTIALS_URI"))).Build()
-		return sdkSource(p), err
+		return s.uri(i)
 	default:
 		return nil, fmt.Errorf("type %q is unknown", s.Type)
 	}
@@ -101,4 +97,7 @@ func needs(key string, value *string) error {
 	return nil
 }
 
+// env returns the value of ALIBABA_CLOUD_<name> in the environment.
 func env(name string) string { return strings.TrimSpace(os.Getenv("ALIBABA_CLOUD_" + name)) }
+
+func envIsTrue(name string) bool { return strings.EqualFold(env(name), "true") }

@@ -28,19 +28,23 @@ func setOIDC(t *testing.T) {
 	t.Setenv("ALIBABA_CLOUD_OIDC_TOKEN_FILE", tokenFile(t))
 }
 
-// cliConfig writes a configuration of the CLI with one profile, and returns its path.
-func cliConfig(t *testing.T, profile string) string {
+// setEnvironment sets variables, a configuration of the CLI with one profile, and a credentials file, unless they are empty.
+func setEnvironment(t *testing.T, env map[string]string, profile, ini string) {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "config.json")
-	require.NoError(t, os.WriteFile(name, []byte(`{"current":"p","profiles":[{"name":"other","mode":"AK"},{"name":"p",`+profile+`}]}`), 0o600))
-	return name
-}
-
-func iniFile(t *testing.T, content string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "credentials")
-	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
-	return name
+	for k, v := range env {
+		t.Setenv(k, v)
+	}
+	config := `{"current":"p","profiles":[{"name":"other","mode":"AK"},{"name":"p",` + profile + `}]}`
+	for name, f := range map[string]struct{ file, value, content string }{
+		"ALIBABA_CLOUD_CONFIG_FILE":      {"config.json", profile, config},
+		"ALIBABA_CLOUD_CREDENTIALS_FILE": {"credentials", ini, ini},
+	} {
+		if f.value != "" {
+			path := filepath.Join(t.TempDir(), f.file)
+			require.NoError(t, os.WriteFile(path, []byte(f.content), 0o600))
+			t.Setenv(name, path)
+		}
+	}
 }
 
 // TestSources shows whom each type of credentials asks, and that the call to CMS is signed with the answer.
@@ -60,6 +64,7 @@ func TestSources(t *testing.T) {
 		settings CredentialSettings
 		network  string
 		env      map[string]string
+		cli, ini string
 		setUp    func(t *testing.T)
 		asked    []string
 		form     map[string]string // of the first request
@@ -100,7 +105,7 @@ func TestSources(t *testing.T) {
 			typ: CredentialOIDCRoleARN, network: "vpc", setUp: setOIDC, env: map[string]string{"ALIBABA_CLOUD_ROLE_SESSION_NAME": "n"},
 			asked: []string{"POST sts-vpc.cn-hangzhou.aliyuncs.com/ AssumeRoleWithOIDC"}, form: map[string]string{"RoleSessionName": "n"},
 		},
-		"ECS":             {typ: CredentialECSRAMRole, asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"}},
+		"ECS":             {typ: CredentialECSRAMRole, asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"}},
 		"ECS with a role": {typ: CredentialECSRAMRole, settings: CredentialSettings{RoleName: "my-role"}, asked: []string{askIMDS, askIMDSFor + "my-role"}},
 		"URI":             {typ: CredentialURI, settings: CredentialSettings{URL: "http://credentials.local/session\n"}, asked: []string{"GET credentials.local/session"}},
 
@@ -138,60 +143,45 @@ func TestSources(t *testing.T) {
 		},
 		"default, CLI profile": {
 			typ: CredentialDefault, id: testID,
-			setUp: func(t *testing.T) { t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"AK",`+cliKey)) },
+			cli: `"mode":"AK",` + cliKey,
 		},
 		"default, CLI profile with a session": {
 			typ: CredentialDefault, id: testID, token: testToken,
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"StsToken","sts_token":"`+testToken+`",`+cliKey))
-			},
+			cli: `"mode":"StsToken","sts_token":"` + testToken + `",` + cliKey,
 		},
 		"default, CLI profile with a role": {
 			typ: CredentialDefault, asked: []string{askSTS}, form: map[string]string{"RoleArn": "r", "RoleSessionName": "n", "Policy": "{}", "ExternalId": "e"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"RamRoleArn","ram_role_arn":"r","ram_session_name":"n","policy":"{}","external_id":"e","sts_token":"old",`+cliKey))
-			},
+			cli: `"mode":"RamRoleArn","ram_role_arn":"r","ram_session_name":"n","policy":"{}","external_id":"e","sts_token":"old",` + cliKey,
 		},
 		"default, CLI profile with OIDC": {
 			typ: CredentialDefault, asked: []string{askOIDC}, form: map[string]string{"RoleArn": "r", "OIDCProviderArn": "p"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"OIDC","ram_role_arn":"r","oidc_provider_arn":"p","oidc_token_file":"`+tokenFile(t)+`"`))
-			},
+			cli: `"mode":"OIDC","ram_role_arn":"r","oidc_provider_arn":"p","oidc_token_file":"` + tokenFile(t) + `"`,
 		},
 		"default, CLI profile with an ECS role": {
 			typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor + "cli-role"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"EcsRamRole","ram_role_name":"cli-role"`))
-			},
+			cli: `"mode":"EcsRamRole","ram_role_name":"cli-role"`,
 		},
 		"default, another CLI profile without a key, then a file": {
 			typ: CredentialDefault, id: testID, env: map[string]string{"ALIBABA_CLOUD_PROFILE": "other"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"External"`))
-				home(t, ".alibabacloud/credentials", "[other]\ntype = access_key"+iniKey)
-			},
+			cli: `"mode":"External"`, ini: "[other]\ntype = access_key" + iniKey,
 		},
 		"default, CLI profile disabled": {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_CLI_PROFILE_DISABLED": "True", "ALIBABA_CLOUD_ECS_METADATA": "my-role"},
 			asked: []string{askIMDS, askIMDSFor + "my-role"},
-			setUp: func(t *testing.T) { t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, `"mode":"External"`)) },
+			cli:   `"mode":"External"`,
 		},
 		"default, credentials file with a role": {
 			typ: CredentialDefault, asked: []string{askSTS}, form: map[string]string{"RoleArn": "r", "RoleSessionName": "n", "Policy": "{}"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CREDENTIALS_FILE", iniFile(t, "[default]\ntype = ram_role_arn\nrole_arn = r\nrole_session_name = n\npolicy = {}"+iniKey))
-			},
+			ini: "[default]\ntype = ram_role_arn\nrole_arn = r\nrole_session_name = n\npolicy = {}" + iniKey,
 		},
 		"default, credentials file with an ECS role": {
 			typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor + "file-role"},
-			setUp: func(t *testing.T) {
-				t.Setenv("ALIBABA_CLOUD_CREDENTIALS_FILE", iniFile(t, "[default]\ntype = ecs_ram_role\nrole_name = file-role\n"))
-			},
+			ini: "[default]\ntype = ecs_ram_role\nrole_name = file-role\n",
 		},
-		"default, nothing": {typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"}},
+		"default, nothing": {typ: CredentialDefault, asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"}},
 		"default, ECS before the URI": {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_CREDENTIALS_URI": "http://credentials.local/env"},
-			asked: []string{askIMDS, askIMDSFor, askIMDS, askIMDSFor + "found-role"},
+			asked: []string{askIMDS, askIMDSFor, askIMDSFor + "found-role"},
 		},
 		"default, URI": {
 			typ: CredentialDefault, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "ALIBABA_CLOUD_CREDENTIALS_URI": "http://credentials.local/env"},
@@ -204,9 +194,7 @@ func TestSources(t *testing.T) {
 			if tt.setUp != nil {
 				tt.setUp(t)
 			}
-			for k, v := range tt.env {
-				t.Setenv(k, v)
-			}
+			setEnvironment(t, tt.env, tt.cli, tt.ini)
 			secret := testSecret
 			if tt.id == "" {
 				tt.id, secret, tt.token = sessionID, sessionSecret, sessionToken
@@ -262,8 +250,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 	tests := map[string]struct {
 		settings CredentialSettings
 		env      map[string]string
-		cli      string
-		ini      string
+		cli, ini string
 		want     []string
 	}{
 		"no ID":           {settings: key(func(s *CredentialSettings) { s.AccessKeyID = " " }), want: []string{"credentials::type sts: access_key_id is empty"}},
@@ -297,11 +284,18 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"OIDC without a token": {
 			settings: CredentialSettings{Type: CredentialOIDCRoleARN, RoleARN: "r", OIDCProviderARN: "p"}, want: append(rrsa, "oidc_token_file is empty: set it, or ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
 		},
-		"no URL":       {settings: CredentialSettings{Type: CredentialURI}, want: []string{"the url is empty"}},
-		"ECS disabled": {settings: CredentialSettings{Type: CredentialECSRAMRole}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}, want: []string{"is disabled"}},
+		"no URL":     {settings: CredentialSettings{Type: CredentialURI}, want: []string{"url must be an http:// or https:// URL: set it, or ALIBABA_CLOUD_CREDENTIALS_URI"}},
+		"bad URL":    {settings: CredentialSettings{Type: CredentialURI, URL: "http://user:sentinel@%zz"}, want: []string{"url must be an http"}},
+		"no host":    {settings: CredentialSettings{Type: CredentialURI, URL: "http:sentinel"}, want: []string{"must be an http"}},
+		"bad scheme": {settings: CredentialSettings{Type: CredentialURI, URL: "gopher://sentinel/"}, want: []string{"must be an http"}},
+		"default, bad URL": {
+			settings: CredentialSettings{Type: CredentialDefault}, env: map[string]string{"ALIBABA_CLOUD_CREDENTIALS_URI": "sentinel"},
+			want: []string{"or ALIBABA_CLOUD_CREDENTIALS_URI in the environment"},
+		},
+		"ECS disabled": {settings: CredentialSettings{Type: CredentialECSRAMRole}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}, want: []string{"is disabled: unset ALIBABA_CLOUD_ECS_METADATA_DISABLED"}},
 		"default, nothing": {
 			settings: CredentialSettings{Type: CredentialDefault}, env: map[string]string{"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"},
-			want: []string{"the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"},
+			want: []string{"no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI"},
 		},
 		"helper":              {settings: CredentialSettings{Type: CredentialDefault}, cli: `"mode":"External","process_command":"echo sentinel"`, want: []string{`profile "p" in `, `mode "External" cannot be used here: set credentials::type to access_key`}},
 		"log-in":              {settings: CredentialSettings{Type: CredentialDefault}, cli: `"mode":"CloudSSO"`, want: []string{`mode "CloudSSO" cannot be used`}},
@@ -316,15 +310,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCloud(t)
-			for k, v := range tt.env {
-				t.Setenv(k, v)
-			}
-			if tt.cli != "" {
-				t.Setenv("ALIBABA_CLOUD_CONFIG_FILE", cliConfig(t, tt.cli))
-			}
-			if tt.ini != "" {
-				t.Setenv("ALIBABA_CLOUD_CREDENTIALS_FILE", iniFile(t, tt.ini))
-			}
+			setEnvironment(t, tt.env, tt.cli, tt.ini)
 			_, err := NewClient(c.settings(tt.settings))
 			for _, want := range tt.want {
 				require.ErrorContains(t, err, want)

@@ -164,7 +164,7 @@ func FuzzCut(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d := newDecoder(&names{})
-		r, array := whole(body)
+		r, array := parseWhole(body)
 		if r == nil || strings.Count(strings.ToLower(string(body)), `datapoints`) > 1 {
 			return
 		}

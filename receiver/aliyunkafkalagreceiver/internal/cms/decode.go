@@ -12,20 +12,20 @@ import (
 // replyBody is the body of every reply. CloudMonitor's own pages show Success as a boolean and as a string, Code as a string
 // and as a number, Datapoints as an array and as a string that holds one, and a Message in replies of success.
 type replyBody struct {
-	Code, Success, Message, NextToken word
-	RequestID                         word            `json:"RequestId" xml:"RequestId"`
+	Code, Success, Message, NextToken looseString
+	RequestID                         looseString     `json:"RequestId" xml:"RequestId"`
 	Datapoints                        json.RawMessage `xml:"-"`
 }
 
-// word is a JSON string, "" for null, or another value as it is written.
-type word string
+// looseString is a JSON string, "" for null, or another value as it is written.
+type looseString string
 
 // UnmarshalJSON never fails on JSON.
-func (w *word) UnmarshalJSON(b []byte) error {
+func (s *looseString) UnmarshalJSON(b []byte) error {
 	if b[0] == '"' || string(b) == "null" {
-		return json.Unmarshal(b, (*string)(w))
+		return json.Unmarshal(b, (*string)(s))
 	}
-	*w = word(b)
+	*s = looseString(b)
 	return nil
 }
 
@@ -47,9 +47,9 @@ func malformed(message string) *Error {
 
 // decode returns the page in the body of a reply with HTTP status 200. The page does not refer to the body.
 func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
-	r, array, escaped := cut(body)
+	r, array, escaped := splitBody(body)
 	if r == nil {
-		r, array = whole(body)
+		r, array = parseWhole(body)
 	}
 	switch {
 	case r == nil:
@@ -64,7 +64,7 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	ok := d.array(&page, array, escaped)
 	if !ok && escaped {
 		if array = unescape(array); array == nil {
-			_, array = whole(body)
+			_, array = parseWhole(body)
 		}
 		ok = d.array(&page, array, false)
 	}
@@ -74,10 +74,10 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 	return page, nil
 }
 
-// cut returns a reply without the array of Datapoints, which is most of it, and that as it is written. In a string, the
-// array ends with the first bracket before a quotation mark; else, where a bad number keeps the reply from parsing, with
-// the last bracket. cut returns nil for a reply to be parsed as a whole.
-func cut(body []byte) (r *replyBody, array []byte, escaped bool) {
+// splitBody returns a reply without the array of Datapoints, which is most of it, and that as it is written. In a string,
+// the array ends with the first bracket before a quotation mark; else, where a bad number keeps the reply from parsing,
+// with the last bracket. splitBody returns nil for a reply to be parsed as a whole.
+func splitBody(body []byte) (r *replyBody, array []byte, escaped bool) {
 	_, value, _ := bytes.Cut(body, []byte(`"Datapoints"`))
 	value = bytes.TrimLeft(value, ": \t\r\n")
 	array, escaped = bytes.CutPrefix(value, []byte(`"`))
@@ -103,8 +103,8 @@ func unescape(b []byte) []byte {
 	return bytes.ReplaceAll(b, []byte(`\"`), []byte(`"`))
 }
 
-// whole returns a reply and its Datapoints. Nothing at all is an empty array.
-func whole(body []byte) (r *replyBody, array []byte) {
+// parseWhole returns a reply and its Datapoints. Nothing at all is an empty array.
+func parseWhole(body []byte) (r *replyBody, array []byte) {
 	if json.Unmarshal(body, &r) != nil || r == nil {
 		return nil, nil
 	}

@@ -34,10 +34,10 @@ var remedies = map[Kind]string{
 	KindExpiredToken:   "the session token has expired: renew credentials::security_token, or use a credentials type that renews itself",
 	KindClockSkew:      "the clock of this host is more than 15 minutes off: synchronise it, for example with chrony or NTP",
 	KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
-	KindServer:         "Alibaba Cloud has a problem: nothing to do here unless it lasts",
-	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless it lasts",
+	KindServer:         "Alibaba Cloud has a problem: nothing to do here unless this persists",
+	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless this persists",
 	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint, and that region is spelled right",
-	KindInvalidRequest: "check region, endpoint, instances and period against the code",
+	KindInvalidRequest: "CloudMonitor refused the query; the error code says which of region, instances, period is wrong",
 }
 
 // Remedy returns one sentence an operator can act on. It is empty when there is nothing to do.
@@ -95,7 +95,7 @@ func KindOf(err error) Kind {
 	return ""
 }
 
-// badCredentials returns the error of credentials that there are not.
+// badCredentials returns the error for missing credentials.
 func badCredentials(message string) *Error {
 	return &Error{Kind: KindBadCredentials, Message: message}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain sets a proxy that nothing here may use.
+func TestMain(m *testing.M) {
+	_ = os.Setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	testID     = "LTAI-sentinel-key-id"

@@ -8,33 +8,34 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"gopkg.in/ini.v1"
 )
 
-const notConfigured = "the environment, OIDC, the CLI profile, the credentials file, the ECS metadata service and the credentials URI have none"
+const notConfigured = "no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI"
 
 // defaultSource returns the first source that is configured, in the order of the SDK. Only the configuration decides:
 // if that source fails, no other identity takes its place. Whether a host has a role of which nobody gave the name, only
 // its metadata service knows: if it gives none, the credentials URI is asked.
-func defaultSource(sts *sts) (source, error) {
+func defaultSource(i *issuers) (source, error) {
 	for _, find := range []func() (CredentialSettings, error){environment, cliProfile, credentialsFile} {
 		if s, err := find(); err != nil {
 			return nil, err
 		} else if s.Type != "" {
-			return s.source(sts)
+			return s.source(i)
 		}
 	}
-	ecs, noECS := CredentialSettings{Type: CredentialECSRAMRole}.source(sts)
-	uri, noURI := CredentialSettings{Type: CredentialURI}.source(sts)
+	ecs, noECS := CredentialSettings{Type: CredentialECSRAMRole}.source(i)
+	uri, noURI := CredentialSettings{Type: CredentialURI}.source(i)
 	switch {
+	case noECS == nil && env("ECS_METADATA") != "":
+		return ecs, nil
+	case noURI != nil && env("CREDENTIALS_URI") != "":
+		return nil, noURI
 	case noECS != nil && noURI != nil:
 		return nil, errors.New(notConfigured)
 	case noECS != nil:
 		return uri, nil
-	case env("ECS_METADATA") != "":
-		return ecs, nil
 	}
 	return func(ctx context.Context) (*credential, error) {
 		c, err := ecs(ctx)
@@ -63,8 +64,7 @@ func environment() (CredentialSettings, error) {
 	return s, nil
 }
 
-// modes are the modes of CLI profiles that a service can use. The others need a person who logs in, or a helper whose
-// output the SDK prints.
+// modes are the modes of CLI profiles that a service can use. The others need a person who logs in, or run a helper.
 var modes = map[string]CredentialType{
 	"AK":         CredentialAccessKey,
 	"StsToken":   CredentialSTS,
@@ -75,7 +75,7 @@ var modes = map[string]CredentialType{
 
 // cliProfile returns the profile of the Alibaba Cloud CLI in use.
 func cliProfile() (none CredentialSettings, _ error) {
-	if strings.EqualFold(env("CLI_PROFILE_DISABLED"), "true") {
+	if envIsTrue("CLI_PROFILE_DISABLED") {
 		return none, nil
 	}
 	path, content, err := configFile("CONFIG_FILE", ".aliyun/config.json")
@@ -91,7 +91,7 @@ func cliProfile() (none CredentialSettings, _ error) {
 		} `json:"profiles"`
 	}
 	if json.Unmarshal(content, &config) != nil {
-		return none, fmt.Errorf("%s is not a configuration of the Alibaba Cloud CLI: mend it, or set ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true", path)
+		return none, fmt.Errorf("%s is not a configuration of the Alibaba Cloud CLI: fix it, or set ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true", path)
 	}
 	name := cmp.Or(env("PROFILE"), config.Current)
 	for _, p := range config.Profiles {
@@ -118,7 +118,7 @@ func credentialsFile() (s CredentialSettings, err error) {
 	}
 	file, err := ini.Load(content)
 	if err != nil {
-		return s, fmt.Errorf("%s is not a credentials file of Alibaba Cloud: mend or remove it", path)
+		return s, fmt.Errorf("%s is not a credentials file of Alibaba Cloud: fix or remove it", path)
 	}
 	name := cmp.Or(env("PROFILE"), "default")
 	section, err := file.GetSection(name)

@@ -122,7 +122,7 @@ func TestCredentialErrors(t *testing.T) {
 	oidc := CredentialSettings{Type: CredentialOIDCRoleARN, RoleARN: "r", OIDCProviderARN: "p", OIDCTokenFile: tokenFile(t)}
 	role := CredentialSettings{Type: CredentialRAMRoleARN, RoleARN: "r", AccessKeyID: testID, AccessKeySecret: testSecret}
 	noToken := oidc
-	noToken.OIDCTokenFile = "/nonexistent/token"
+	noToken.OIDCTokenFile = "/nonexistent/" + strings.Repeat("long/", 20) + "token"
 	ecs := CredentialSettings{Type: CredentialECSRAMRole}
 	uri := CredentialSettings{Type: CredentialURI, URL: "http://credentials.local/"}
 	closed := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -143,19 +143,30 @@ func TestCredentialErrors(t *testing.T) {
 		"throttled":     {settings: oidc, answer: answer(400, nil, `{"Code":"Throttling.User"}`), kind: KindThrottled},
 		"server":        {settings: oidc, answer: answer(500, nil, `{"Code":"InternalError"}`), kind: KindServer},
 		"HTML":          {settings: oidc, answer: answer(502, nil, `<html>`), kind: KindServer, want: []string{"HTTP 502", "STS at sts.cn-hangzhou.aliyuncs.com"}},
-		"no JSON":       {settings: oidc, answer: answer(200, nil, `<html>`), kind: KindMalformedReply, want: []string{"the reply has no session"}},
+		"no JSON":       {settings: oidc, answer: answer(200, http.Header{"X-Acs-Request-Id": {"R"}}, `<html>`), kind: KindMalformedReply, want: []string{"(HTTP 200, request R)", "the reply has no session"}},
 		"no session":    {settings: oidc, answer: answer(200, nil, `{"Credentials":null}`), kind: KindMalformedReply},
 		"no token":      {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","Expiration":"2099-01-01T00:00:00Z"}}`), kind: KindMalformedReply},
 		"no end":        {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}}`), kind: KindMalformedReply},
 		"redirect":      {settings: role, answer: answer(302, http.Header{"Location": {"https://elsewhere/"}}, ""), kind: KindMalformedReply, want: []string{"HTTP 302"}},
-		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"open /nonexistent/token: no such file"}},
+		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"oidc_token_file: open /nonexistent/" + strings.Repeat("long/", 20) + "token: no such file or directory"}},
 		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", KindNetwork.Remedy()}},
 		"default STS":   {settings: CredentialSettings{Type: CredentialDefault}, env: setOIDC, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF"}},
-		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "the service that issues them refused"}},
-		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"gave no usable answer"}},
-		"URI network":   {settings: uri, answer: closed, kind: KindNetwork, want: []string{"EOF"}},
-		"no ECS role":   {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"HTTP status 404"}},
-		"default":       {settings: CredentialSettings{Type: CredentialDefault}, answer: closed, kind: KindBadCredentials, want: []string{"the environment, OIDC,"}},
+		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission (HTTP 403)", "no credentials of type credentials_uri: credentials URI at credentials.local: the request was refused; " + KindBadCredentials.Remedy()}},
+		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"credentials URI at credentials.local: the reply has no session"}},
+		"URI code":      {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), "Success", "Failed", 1)), kind: KindBadCredentials, want: []string{"Failed (HTTP 200)", "the request was refused"}},
+		"URI no ID":     {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionID, "", 1)), kind: KindBadCredentials},
+		"URI no secret": {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionSecret, "", 1)), kind: KindBadCredentials},
+		"URI old":       {settings: uri, answer: answer(200, nil, sessionJSON(-time.Hour)), kind: KindBadCredentials, want: []string{"the reply has no session"}},
+		"URI too long":  {settings: uri, answer: answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
+		"URI redirect":  {settings: uri, answer: answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
+		"URI throttled": {settings: uri, answer: answer(429, nil, ""), kind: KindThrottled},
+		"URI network":   {settings: uri, answer: closed, kind: KindNetwork, want: []string{"credentials URI at credentials.local: EOF"}},
+		"ECS network":   {settings: ecs, answer: closed, kind: KindNetwork, want: []string{"ECS metadata service at 100.100.100.200: EOF"}},
+		"ECS redirect":  {settings: ecs, answer: answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
+		"ECS too long":  {settings: ecs, answer: answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
+		"ECS blank":     {settings: ecs, answer: answer(200, nil, "\n"), kind: KindBadCredentials, want: []string{"the instance has no RAM role: attach one"}},
+		"no ECS role":   {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"(HTTP 404)", "ECS metadata service at 100.100.100.200: the request was refused"}},
+		"default":       {settings: CredentialSettings{Type: CredentialDefault}, answer: closed, kind: KindBadCredentials, want: []string{"no credentials found; looked in: environment, OIDC,"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -172,12 +183,6 @@ func TestCredentialErrors(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestFlattenedNetworkErrors(t *testing.T) {
-	e := sdkError(errors.New(`refresh Ecs sts token err: Get "http://100.100.100.200/latest/x": dial tcp 100.100.100.200:80: i/o timeout`))
-	assert.Equal(t, KindNetwork, e.Kind)
-	assert.Equal(t, "i/o timeout", e.Message)
 }
 
 func TestCleanMessage(t *testing.T) {

@@ -75,6 +75,11 @@ func (s *sender) send(ctx context.Context, to endpoint, c call, cred *credential
 	if err != nil {
 		return transportError(err)
 	}
+	return s.do(req, r)
+}
+
+// do sends the request and reads its reply into r. A reply that is not HTTP 200 is an error.
+func (s *sender) do(req *http.Request, r *reply) *Error {
 	req.Header.Set("User-Agent", s.userAgent)
 	req.Header.Set("Accept", "application/json")
 	resp, err := s.client.Do(req)
@@ -124,6 +129,9 @@ func (r *reply) reset() {
 	}
 	r.body.Reset()
 }
+
+// text returns the body without the white space around it.
+func (r *reply) text() string { return strings.TrimSpace(r.body.String()) }
 
 // date returns the time at the server, or the zero time if the reply has none.
 func (r *reply) date() time.Time {

@@ -57,16 +57,15 @@ func TestSTSEndpoint(t *testing.T) {
 		settings Settings
 		want     endpoint
 	}{
-		"public":   {settings: Settings{Region: "cn-hangzhou", Network: "public"}, want: endpoint{"https", "sts.cn-hangzhou.aliyuncs.com"}},
-		"VPC":      {settings: Settings{Region: "cn-hangzhou", Network: "vpc"}, want: endpoint{"https", "sts-vpc.cn-hangzhou.aliyuncs.com"}},
-		"central":  {want: endpoint{"https", "sts.aliyuncs.com"}},
-		"replaced": {settings: Settings{Region: "cn-hangzhou", STSEndpoint: "http://127.0.0.1:1"}, want: endpoint{"http", "127.0.0.1:1"}},
+		"public":  {settings: Settings{Region: "cn-hangzhou", Network: "public"}, want: endpoint{"https", "sts.cn-hangzhou.aliyuncs.com"}},
+		"VPC":     {settings: Settings{Region: "cn-hangzhou", Network: "vpc"}, want: endpoint{"https", "sts-vpc.cn-hangzhou.aliyuncs.com"}},
+		"central": {want: endpoint{"https", "sts.aliyuncs.com"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := newSTS(nil, tt.settings)
+			s, err := newIssuers(nil, tt.settings)
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, s.server)
+			assert.Equal(t, tt.want, s.sts)
 		})
 	}
 }
@@ -75,18 +74,27 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestCallsToSTSEnd(t *testing.T) {
+func TestCallsToIssuersEnd(t *testing.T) {
 	clearEnvironment(t)
 	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		deadline, ok := r.Context().Deadline()
 		assert.True(t, ok)
-		assert.WithinDuration(t, time.Now().Add(stsTimeout), deadline, stsTimeout/2)
+		assert.WithinDuration(t, time.Now().Add(issuerTimeout), deadline, issuerTimeout/2)
 		return nil, context.DeadlineExceeded
 	})}
-	c := newTestClient(t, Settings{Endpoint: "https://metrics.cn-hangzhou.aliyuncs.com", HTTPClient: client, Credentials: oidcSettings(t)})
-	_, err := c.DescribeMetricList(t.Context(), testQuery)
-	assert.Equal(t, KindNetwork, KindOf(err))
-	assert.ErrorContains(t, err, "STS at sts.aliyuncs.com: context deadline exceeded")
+	issuers, err := newIssuers(newSender(client, ""), Settings{})
+	require.NoError(t, err)
+	assert.Equal(t, time.Second, issuers.metadata.client.Timeout)
+	for name, s := range map[string]CredentialSettings{
+		"STS at sts.aliyuncs.com": oidcSettings(t), "credentials URI at uri.local": {Type: CredentialURI, URL: "http://uri.local"},
+	} {
+		ask, err := s.source(issuers)
+		require.NoError(t, err)
+		_, err = ask(t.Context())
+		assert.Equal(t, KindNetwork, KindOf(err))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.ErrorContains(t, err, name+": context deadline exceeded")
+	}
 }
 
 func TestSTSHonoursTheContext(t *testing.T) {
