@@ -48,7 +48,9 @@ func TestConnections(t *testing.T) {
 		var calls sync.WaitGroup
 		for range workers {
 			calls.Go(func() {
-				resp, err := client.Get(server.URL)
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+				assert.NoError(t, err)
+				resp, err := client.Do(request)
 				if assert.NoError(t, err) {
 					assert.NoError(t, resp.Body.Close())
 				}

@@ -107,8 +107,9 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 // httpClient returns the client of the http section. It keeps a connection for each worker.
 func (r *lagReceiver) httpClient(ctx context.Context, host component.Host) (*http.Client, error) {
 	cfg := r.cfg.HTTP
-	if cfg.MaxIdleConnsPerHost == 0 {
-		cfg.MaxIdleConnsPerHost = r.cfg.MaxConcurrency
+	// Unmarshal folds the keepalive section into the deprecated fields.
+	if cfg.MaxIdleConnsPerHost == 0 { //nolint:staticcheck // see above
+		cfg.MaxIdleConnsPerHost = r.cfg.MaxConcurrency //nolint:staticcheck // see above
 	}
 	// otelhttp's wrapper would keep the shutdown from closing idle connections. The receiver measures its calls itself.
 	settings := r.set.TelemetrySettings
