@@ -44,13 +44,13 @@ func TestConnections(t *testing.T) {
 	client, err := r.httpClient(t.Context(), componenttest.NewNopHost())
 	require.NoError(t, err)
 	r.closeIdle = client.CloseIdleConnections
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	require.NoError(t, err)
 	for range 2 {
 		var calls sync.WaitGroup
 		for range workers {
 			calls.Go(func() {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
-				assert.NoError(t, err)
-				resp, err := client.Do(request)
+				resp, err := client.Do(request.Clone(t.Context()))
 				if assert.NoError(t, err) {
 					assert.NoError(t, resp.Body.Close())
 				}
