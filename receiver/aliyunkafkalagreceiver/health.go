@@ -137,6 +137,17 @@ func (h *health) badInstances(bad []lag.BadInstance) {
 	h.bad = now
 }
 
+// silent logs the instances of which no series is known, although all were read for some time.
+func (h *health) silent(instances []string, known []lag.Watermark) {
+	without := slices.DeleteFunc(slices.Clone(instances), func(id string) bool {
+		return slices.ContainsFunc(known, func(w lag.Watermark) bool { return w.Key.Instance == id })
+	})
+	if len(without) > 0 && len(known) > 0 {
+		h.logger.Warn("CloudMonitor has no lag of these instances; check their IDs, consumer_groups, and that their consumers commit offsets (logged once)",
+			zap.Strings("instances", firstNames(without, func(id string) string { return id })), zap.Int("number", len(without)))
+	}
+}
+
 // remarkable are the reasons for a drop that are logged, once each. The telemetry counts them all.
 var remarkable = map[lag.DropReason]string{
 	dropMalformed:     "they lack a field or have one of a wrong type",
@@ -182,7 +193,7 @@ func (h *health) givingUp(now time.Duration, result *lag.Result) {
 // delivered records the result of a delivery.
 func (h *health) delivered(s *settlement) {
 	if len(s.dropped) > 0 {
-		h.logger.Error("The pipeline permanently rejected points, which are dropped: the backend may have another value for them, or a newer one",
+		h.logger.Error("Dropped points that the pipeline rejected permanently: the backend may have another value for them, or a newer one",
 			zap.Error(s.rejection), zap.Strings("rejected", firstNames(s.dropped, pointName)), zap.Int("number", len(s.dropped)))
 	}
 	level, message := zapcore.InfoLevel, "The pipeline accepts points again"

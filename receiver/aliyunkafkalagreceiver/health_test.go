@@ -224,6 +224,17 @@ func TestHealthOfSinglePoints(t *testing.T) {
 	assert.Equal(t, []componentstatus.Status{componentstatus.StatusOK}, h.statuses())
 }
 
+func TestInstancesWithoutSeries(t *testing.T) {
+	h := newHealthTest()
+	known := []lag.Watermark{{Key: lag.Key{Instance: "b"}}}
+	h.silent([]string{"b"}, known)
+	h.silent(nil, known)
+	h.silent([]string{"a", "b"}, nil) // then there is no lag at all, which is another warning
+	h.expect(t)
+	h.silent([]string{"a", "b", "c"}, known)
+	h.expect(t, line{level: warn, message: "has no lag of these instances", fields: map[string]any{"instances": []any{"a", "c"}, "number": int64(2)}})
+}
+
 func TestHealthOfDelivering(t *testing.T) {
 	h := newHealthTest()
 	var dropped []lag.Entry
@@ -246,7 +257,7 @@ func TestHealthOfDelivering(t *testing.T) {
 		{"accepted again", settlement{points: 9, accepted: 9}, []line{{info, "accepts points again", map[string]any{"points": int64(9)}}}},
 		{"still accepted", settlement{points: 9, accepted: 9}, nil},
 		{"points rejected alone", settlement{points: 9, accepted: 2, dropped: dropped, rejection: errBadRequest}, []line{{
-			fault, "permanently rejected points", map[string]any{
+			fault, "Dropped points that the pipeline rejected permanently", map[string]any{
 				"rejected": []any{"i/0 at 1970-01-12T13:46:40Z", "i/1 at 1970-01-12T13:46:40Z", "i/2 at 1970-01-12T13:46:40Z", "i/3 at 1970-01-12T13:46:40Z", "i/4 at 1970-01-12T13:46:40Z"},
 				"number":   int64(7), "error": errBadRequest.Error(),
 			},

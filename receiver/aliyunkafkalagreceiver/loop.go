@@ -62,8 +62,8 @@ func (r *lagReceiver) read(ctx context.Context) lag.Result {
 	if malformed > 0 {
 		result.Dropped[dropMalformed] = malformed
 	}
-	if len(result.Failures) == 0 {
-		r.quota.scraped(calls)
+	if len(result.Failures) == 0 && r.quota.scraped(calls) {
+		r.health.silent(r.cfg.Instances, r.tracker.Watermarks())
 	}
 	return result
 }

@@ -233,14 +233,14 @@ func TestARevisedValueAfterARestart(t *testing.T) {
 		assert.NotEmpty(t, got["i/a"])
 		assert.NotEmpty(t, got["i/b"])
 		assert.Empty(t, got["i/revised"])
-		rejected := h.logs.FilterMessageSnippet("permanently rejected points")
+		rejected := h.logs.FilterMessageSnippet("Dropped points that the pipeline rejected permanently")
 		require.Equal(t, 1, rejected.Len())
 		assert.Equal(t, []any{"i/revised at 2000-01-01T00:00:00Z"}, rejected.All()[0].ContextMap()["rejected"])
 		assert.Equal(t, int64(1), rejected.All()[0].ContextMap()["number"])
 		assert.Equal(t, int64(1), counted(t, h.telemetry, "points_dropped", attribute.String("reason", "rejected")))
 		h.minute("a", "b", "revised")
 		assert.Len(t, h.received()["i/revised"], 1)
-		assert.Equal(t, 1, h.logged("permanently rejected points"))
+		assert.Equal(t, 1, h.logged("Dropped points that the pipeline rejected permanently"))
 	})
 }
 

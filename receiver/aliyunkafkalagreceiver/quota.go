@@ -33,14 +33,16 @@ func (q *quota) announce(endpoint string, streams int) {
 }
 
 // scraped counts the calls of a scrape in which every stream was read. The first one does not count, since it reads
-// further back.
-func (q *quota) scraped(calls int64) {
-	if q.scrapes++; q.scrapes == 1 {
-		return
+// further back. scraped returns true once, when the calls are known.
+func (q *quota) scraped(calls int64) bool {
+	if q.scrapes++; q.scrapes > 1 {
+		q.calls += calls
 	}
-	if q.calls += calls; q.scrapes == measuredScrapes+1 {
-		q.log("Counted the calls to CloudMonitor", float64(q.calls)/measuredScrapes)
+	if q.scrapes != measuredScrapes+1 {
+		return false
 	}
+	q.log("Counted the calls to CloudMonitor", float64(q.calls)/measuredScrapes)
+	return true
 }
 
 func (q *quota) log(what string, callsPerScrape float64, fields ...zap.Field) {

@@ -41,11 +41,12 @@ func TestQuota(t *testing.T) {
 
 			q.scraped(500) // the first reads further back
 			for range measuredScrapes - 1 {
-				q.scraped(tt.calls)
+				assert.False(t, q.scraped(tt.calls))
 			}
 			assert.Zero(t, logs.Len())
+			assert.True(t, q.scraped(tt.calls))
 			for range 20 {
-				q.scraped(tt.calls)
+				assert.False(t, q.scraped(tt.calls))
 			}
 			got = logs.TakeAll()
 			require.Len(t, got, 1, "once")

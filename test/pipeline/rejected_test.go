@@ -36,8 +36,8 @@ func TestRejectedPointsAfterARestart(t *testing.T) {
 		r.awaitGroups(1 + others)
 		assert.InDelta(t, 1, r.prometheus.Scalar(metric+`{consumer_group="revised"}`), 0, "what is stored stays")
 		assert.InDelta(t, 2, collector.Telemetry("points_dropped", `reason="rejected"`), 0)
-		assert.Equal(t, 1, collector.CountLog("error", "The pipeline permanently rejected points",
+		assert.Equal(t, 1, collector.CountLog("error", "Dropped points that the pipeline rejected permanently",
 			"i/revised at "+at.UTC().Format(time.RFC3339), "i/too_old at ", `"number": 2`), collector.Log())
-		assert.Zero(t, collector.CountLog("The pipeline permanently rejected points", "other_"))
+		assert.Zero(t, collector.CountLog("Dropped points that the pipeline rejected permanently", "other_"))
 	})
 }
