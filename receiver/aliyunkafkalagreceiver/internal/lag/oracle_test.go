@@ -242,6 +242,9 @@ func (o *oracle) done(q *lag.Request) {
 // failed notes that a request failed; split reports whether because of one of several instances.
 func (o *oracle) failed(q *lag.Request, split bool) {
 	o.failures = true
+	if q.End <= o.now-min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()+o.cloud.period {
+		return // a probe: nothing is missing that is known
+	}
 	several := len(o.cloud.asks(q)) > 1
 	o.eachReading(q, func(r *reading) {
 		r.split = r.split || split && several
