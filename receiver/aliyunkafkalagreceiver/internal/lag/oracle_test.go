@@ -56,6 +56,7 @@ type reading struct {
 	// Of the current scrape.
 	tried  bool  // whether a window was asked for
 	failed bool  // whether a window could not be read
+	missed bool  // whether it was one that has to be reported
 	gap    span  // what was not read then
 	split  bool  // whether a window of several instances could not be read because of one of them
 	bad    bool  // whether a window of this instance alone could not be read because of it
@@ -135,7 +136,7 @@ func (o *oracle) begin(step int, started, now int64) {
 	}
 	for i := range o.readings {
 		r := &o.readings[i]
-		r.tried, r.failed, r.split, r.bad, r.named, r.oldest = false, false, false, false, false, always
+		r.tried, r.failed, r.missed, r.split, r.bad, r.named, r.oldest = false, false, false, false, false, false, always
 		r.gap = span{always, 0}
 	}
 }
@@ -234,7 +235,7 @@ func (o *oracle) done(q *lag.Request) {
 		}
 		if q.End >= min(r.oldest, o.now) { // a probe of the past reaches nothing in between
 			r.oldest = min(r.oldest, q.Start)
-			r.failed = false // or it was asked for again
+			r.failed, r.missed = false, false // or it was asked for again
 		}
 	})
 }
@@ -242,15 +243,14 @@ func (o *oracle) done(q *lag.Request) {
 // failed notes that a request failed; split reports whether because of one of several instances.
 func (o *oracle) failed(q *lag.Request, split bool) {
 	o.failures = true
-	if q.End <= o.now-min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()+o.cloud.period {
-		return // a probe: nothing is missing that is known
-	}
+	probe := q.End <= o.now-min(o.settings.StaleAfter, o.settings.MaxBackfill).Milliseconds()+o.cloud.period
 	several := len(o.cloud.asks(q)) > 1
 	o.eachReading(q, func(r *reading) {
 		r.split = r.split || split && several
 		r.bad = r.bad || split && !several
 		if !split {
 			o.others = true
+			r.missed = r.missed || !probe // a failed probe misses nothing that is known
 			r.failed, r.gap = true, span{min(r.gap.from, q.Start), max(r.gap.to, q.End)}
 		}
 	})

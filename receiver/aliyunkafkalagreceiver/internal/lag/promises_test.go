@@ -119,7 +119,7 @@ func (o *oracle) checkEnd(s *source) {
 // checkFailures checks that a failure is reported if a stream could not be read, and none if all could.
 func (o *oracle) checkFailures(result lag.Result) {
 	aside := func(f fault) bool { return f.kind == badInstance && f.from <= o.step } // retries of it may fail quietly
-	failed := slices.ContainsFunc(o.readings, func(r reading) bool { return r.failed }) && !slices.ContainsFunc(o.faults, aside)
+	failed := slices.ContainsFunc(o.readings, func(r reading) bool { return r.missed }) && !slices.ContainsFunc(o.faults, aside)
 	if failed && len(result.Failures) == 0 {
 		o.breaks("failures are reported", lag.Key{}, 0, "a window failed, but no failure is reported")
 	}
