@@ -12,7 +12,7 @@ import (
 	"gopkg.in/ini.v1"
 )
 
-const notConfigured = "no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI"
+const notConfigured = "no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI; set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or on ACK check the label and the annotation of RRSA"
 
 // defaultSource returns the first source that is configured, in the order of the SDK. Only the configuration decides:
 // if that source fails, no other identity takes its place. Whether a host has a role of which nobody gave the name, only
