@@ -125,10 +125,6 @@ $(COLLECTOR): dist/src/go.sum $(call go_sources,receiver)
 	$(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$@ .
 	@touch $@
 
-dist/cmssim: $(call go_sources,cmd/cmssim internal/cmssim)
-	$(go_build) $(BUILD_FLAGS) -o $@ ./cmd/cmssim
-	@touch $@
-
 dist/demo: $(call go_sources,internal/demo internal/cmssim)
 	$(go_build) $(BUILD_FLAGS) -o $@ ./internal/demo
 	@touch $@

@@ -178,7 +178,7 @@ func (h *health) givingUp(now time.Duration, result *lag.Result) {
 	}
 	start, end, points := result.GivenUp[0].Start, result.GivenUp[0].End, int64(0)
 	for _, span := range result.GivenUp {
-		start, end, points = min(start, span.Start), max(end, span.End), points+max(1, span.Points)
+		start, end, points = min(start, span.Start), max(end, span.End), points+span.Points
 	}
 	if h.givenUp == 0 {
 		h.givenUpSince = now

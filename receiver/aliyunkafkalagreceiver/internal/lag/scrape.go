@@ -148,9 +148,6 @@ func (sc *Scrape) Page(r *Request, points []Point, took time.Duration, last bool
 
 // Fail takes the error that ended a request. single reports whether it may be due to one instance of the batch.
 func (sc *Scrape) Fail(r *Request, err error, single bool) {
-	sc.mu.Lock()
-	single = single && !sc.noSearch
-	sc.mu.Unlock()
 	r.stream.abandon(r)
 	r.stream.failed(r, err, single)
 	sc.done(r)
