@@ -75,11 +75,11 @@ func TestAScrapeWithoutNewsRepeatsASaveThatFailed(t *testing.T) {
 	inBubble(t, storageYAML, func(t *testing.T, h *harness) {
 		f := newFakeStorage()
 		h.startWith(f)
-		f.setErr = errDisk
+		f.failSet(errDisk)
 		h.minute("a")
-		f.setErr = nil
+		f.failSet(nil)
 		h.minute()
 		assert.Equal(t, 1, h.logged("Storing the watermarks again"))
-		assert.Contains(t, f.data[watermarksKey], `"Group":"a"`)
+		assert.Contains(t, f.value(watermarksKey), `"Group":"a"`)
 	})
 }

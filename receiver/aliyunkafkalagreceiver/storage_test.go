@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,7 @@ type fakeStorage struct {
 	storage.Client // what the receiver does not use
 
 	data                    map[string]string
+	mu                      sync.Mutex
 	openErr, getErr, setErr error
 	owner                   string // of the client: kind, receiver and name
 	closed                  int
@@ -62,11 +64,26 @@ func (f *fakeStorage) Get(_ context.Context, key string) ([]byte, error) {
 }
 
 func (f *fakeStorage) Set(ctx context.Context, key string, value []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err := errors.Join(ctx.Err(), f.setErr); err != nil {
 		return err
 	}
 	f.data[key] = string(value)
 	return nil
+}
+
+// failSet makes Set fail with err, or succeed if it is nil. Unlike the field it can be used while the receiver runs.
+func (f *fakeStorage) failSet(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.setErr = err
+}
+
+func (f *fakeStorage) value(key string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.data[key]
 }
 
 func (f *fakeStorage) Close(context.Context) error {

@@ -3,6 +3,7 @@ package harness
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -153,12 +154,18 @@ func Binary(t testing.TB, variable, path, target string) string {
 	return binary
 }
 
-// FreeAddress is a loopback address that nobody listens on.
+// FreeAddress is a loopback address that nobody listens on. Its port is not one that the kernel gives to connections,
+// which could take it before it is used.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	for range 100 {
+		address := "127.0.0.1:" + strconv.Itoa(15_000+rand.IntN(17_000)) //nolint:gosec // not a secret
+		if l, err := lc.Listen(t.Context(), "tcp", address); err == nil {
+			require.NoError(t, l.Close())
+			return address
+		}
+	}
+	t.Fatal("no free port was found")
+	return ""
 }
