@@ -123,23 +123,21 @@ func (s *stream) beginning(sr *Series) int64 {
 func (s *stream) group(series []*Series) []call {
 	slices.SortStableFunc(series, func(a, b *Series) int { return cmp.Compare(a.watermark, b.watermark) })
 	var calls []call
-	most := s.settings.BatchSize
+	most := 0 // series of the last call
 	for _, sr := range series {
+		limit := s.settings.BatchSize
 		if sr.share > 0 {
-			most = min(most, sr.share)
+			limit = sr.share
 		}
-		n := len(calls) - 1
-		if n >= 0 && len(calls[n].series) < most {
+		if n := len(calls) - 1; n >= 0 && len(calls[n].series) < min(most, limit) {
 			if points := calls[n].points + s.pointsOf(sr, calls[n].series[0]); points <= int64(s.perPage()) {
 				calls[n].series, calls[n].points = append(calls[n].series, sr), points
+				most = min(most, limit)
 				continue
 			}
 		}
 		calls = append(calls, call{[]*Series{sr}, s.pointsOf(sr, sr)})
-		most = s.settings.BatchSize
-		if sr.share > 0 {
-			most = sr.share
-		}
+		most = limit
 	}
 	return calls
 }
