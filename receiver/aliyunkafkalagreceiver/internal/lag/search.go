@@ -75,7 +75,9 @@ func (s *stream) searched(r *Request, err error, single bool) {
 		if s.present {
 			s.from, s.readAt = s.target, s.now
 		}
-		for _, b := range f.bad {
+		bad := f.bad
+		s.search = search{} // a later failure of this scrape starts another search
+		for _, b := range bad {
 			s.aside = append(s.aside, s.setAside(b))
 		}
 	}
