@@ -27,7 +27,7 @@ func (r *rig) rushHour() {
 	hour := []struct {
 		lag  float64
 		want int
-	}{{20_000, 2}, {70_000, 2}, {115_000, 3}, {165_000, 4}, {220_000, 5}, {165_000, 4}, {115_000, 3}, {80_000, 3}, {40_000, 2}, {10_000, 2}}
+	}{{20_000, 2}, {70_000, 2}, {115_000, 3}, {165_000, 4}, {220_000, 5}, {165_000, 5}, {115_000, 5}, {80_000, 5}, {40_000, 2}, {10_000, 2}}
 	r.lags.set(instance, group, hour[0].lag)
 	c := consumer{name: name, instance: instance, group: group, replicas: 2, hpa: "steps.yaml"}
 	r.run(c)

@@ -16,28 +16,38 @@ type consumer struct {
 	name            string
 	instance, group string
 	replicas        int
+	strategy        string // of the Deployment, in YAML; empty is the default of Kubernetes
 	hpa             string // file in deploy/hpa
 	patch           string // file in deploy/hpa, if any
+	maxReplicas     int    // instead of that of the file, if not 0
 }
 
-const deployment = `
+// deployment is the manifest of the consumer's Deployment.
+func (c consumer) deployment() string {
+	strategy := c.strategy
+	if strategy == "" {
+		strategy = "{}"
+	}
+	return fmt.Sprintf(`
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: %[1]s}
 spec:
   replicas: %[2]d
+  strategy: %[3]s
   selector: {matchLabels: {app: %[1]s}}
   template:
     metadata: {labels: {app: %[1]s}}
     spec: {containers: [{name: consumer, image: consumer}]}
-`
+`, c.name, c.replicas, strategy)
+}
 
 // run creates the Deployments and then their autoscalers.
 func (r *rig) run(consumers ...consumer) {
 	r.t.Helper()
 	var deployments, autoscalers []string
 	for _, c := range consumers {
-		deployments = append(deployments, fmt.Sprintf(deployment, c.name, c.replicas))
+		deployments = append(deployments, c.deployment())
 		autoscalers = append(autoscalers, c.autoscaler(r))
 	}
 	r.Apply(strings.Join(deployments, "---"))
@@ -90,7 +100,11 @@ func (c consumer) autoscaler(r *rig) string {
 		rules["policies"] = []any{map[string]any{"type": "Pods", "value": 10, "periodSeconds": 1}}
 		behavior[direction] = rules
 	}
-	manifest["spec"].(map[string]any)["behavior"] = behavior
+	spec := manifest["spec"].(map[string]any)
+	spec["behavior"] = behavior
+	if c.maxReplicas != 0 {
+		spec["maxReplicas"] = c.maxReplicas
+	}
 	out, err := yaml.Marshal(manifest)
 	require.NoError(r.t, err)
 	return string(out)

@@ -23,8 +23,9 @@ func TestChain(t *testing.T) {
 	r := startRig(t, startAlertmanager(t, ding))
 	t.Run("manifests are valid", func(t *testing.T) { r.forTest(t).manifestsAreValid() })
 	t.Run("dashboard has data", func(t *testing.T) { r.forTest(t).dashboardHasData() })
-	t.Run("proportional", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "", proportionalTable) })
-	t.Run("proportional with tolerance", func(t *testing.T) { r.forTest(t).table("proportional.yaml", "tolerance-patch.yaml", toleranceTable) })
+	t.Run("proportional", func(t *testing.T) { r.forTest(t).table("proportional.yaml", proportionalTable) })
+	t.Run("rollouts", func(t *testing.T) { r.forTest(t).rollouts() })
+	t.Run("rollouts of many replicas", func(t *testing.T) { r.forTest(t).rolloutsOfMany() })
 	t.Run("steps", func(t *testing.T) { r.forTest(t).steps() })
 	t.Run("groups are apart", func(t *testing.T) { r.forTest(t).groupsAreApart() })
 	t.Run("without a value it holds", func(t *testing.T) { r.forTest(t).holds() })
@@ -43,43 +44,19 @@ func (r *rig) forTest(t *testing.T) *rig {
 	return &sub
 }
 
-// row is what a policy makes of a lag: the replicas it ends with, from 2, 3, 4 and 5.
+// row is what a policy makes of a lag, however many replicas there are.
 type row struct {
 	lag  float64
-	want [4]int
+	want int
 }
 
 var proportionalTable = []row{
-	{0, [4]int{2, 2, 2, 2}},
-	{20_000, [4]int{2, 2, 2, 2}},
-	{49_999, [4]int{2, 2, 2, 2}},
-	{50_001, [4]int{2, 2, 2, 2}},
-	{75_000, [4]int{2, 2, 2, 2}},
-	{105_000, [4]int{2, 3, 3, 3}},
-	{120_000, [4]int{3, 3, 3, 3}},
-	{160_000, [4]int{4, 3, 4, 4}},
-	{190_000, [4]int{4, 4, 4, 4}},
-	{210_000, [4]int{5, 5, 4, 5}},
-	{300_000, [4]int{5, 5, 5, 5}},
+	{0, 2}, {20_000, 2}, {49_999, 2}, {75_000, 2}, {100_000, 2}, {100_001, 3}, {120_000, 3}, {150_001, 4}, {190_000, 4}, {200_001, 5}, {300_000, 5},
 }
 
-var toleranceTable = []row{
-	{0, [4]int{2, 2, 2, 2}},
-	{20_000, [4]int{2, 2, 2, 2}},
-	{49_999, [4]int{2, 2, 2, 2}},
-	{50_001, [4]int{2, 3, 2, 2}},
-	{75_000, [4]int{2, 3, 4, 2}},
-	{105_000, [4]int{3, 3, 4, 5}},
-	{120_000, [4]int{3, 3, 4, 5}},
-	{160_000, [4]int{4, 4, 4, 5}},
-	{190_000, [4]int{4, 4, 4, 5}},
-	{210_000, [4]int{5, 5, 5, 5}},
-	{300_000, [4]int{5, 5, 5, 5}},
-}
-
-// table checks a policy that depends on the lag and the replicas there are: each pair is a
+// table checks a policy that depends on the lag alone, from 2 to 5 replicas: each pair is a
 // group and a Deployment of its own, all at once.
-func (r *rig) table(hpa, patch string, rows []row) {
+func (r *rig) table(hpa string, rows []row) {
 	r.t.Helper()
 	var consumers []consumer
 	want := map[string]int{}
@@ -88,8 +65,8 @@ func (r *rig) table(hpa, patch string, rows []row) {
 		r.lags.set(instance, group, row.lag)
 		for from := 2; from <= 5; from++ {
 			name := fmt.Sprintf("from-%d-at-%.0f", from, row.lag)
-			consumers = append(consumers, consumer{name: name, instance: instance, group: group, replicas: from, hpa: hpa, patch: patch})
-			want[name] = row.want[from-2]
+			consumers = append(consumers, consumer{name: name, instance: instance, group: group, replicas: from, hpa: hpa})
+			want[name] = row.want
 		}
 	}
 	r.awaitLags(rows)
@@ -139,7 +116,7 @@ func (r *rig) steps() {
 		want int
 	}
 	walks := map[string][]step{
-		"ladder":  {{20_000, 2}, {105_000, 3}, {155_000, 4}, {210_000, 5}, {160_000, 4}, {110_000, 3}, {75_000, 3}, {40_000, 2}},
+		"ladder":  {{20_000, 2}, {105_000, 3}, {155_000, 4}, {120_000, 4}, {75_000, 4}, {210_000, 5}, {110_000, 5}, {40_000, 2}},
 		"jump":    {{0, 2}, {300_000, 5}, {300_000, 5}, {99_000, 5}, {51_000, 5}, {49_000, 2}, {99_000, 2}, {101_000, 3}},
 		"between": {{75_000, 2}, {99_000, 2}, {101_000, 3}, {99_000, 3}, {101_000, 3}, {51_000, 3}, {151_000, 4}, {51_000, 4}},
 		"idle":    {{0, 2}, {0, 2}, {0, 2}, {0, 2}, {0, 2}, {0, 2}, {0, 2}, {0, 2}},
@@ -199,7 +176,7 @@ func (r *rig) holds() {
 	r.awaitLag(instance, "someone_else", 300_000)
 	r.run(consumer{name: "holds-unknown", instance: instance, group: "unknown_group", replicas: 4, hpa: "proportional.yaml"})
 	forgot := consumer{name: "holds-no-selector", instance: instance, group: "x", replicas: 3, hpa: "proportional.yaml"}
-	r.Apply(fmt.Sprintf(deployment, forgot.name, forgot.replicas))
+	r.Apply(forgot.deployment())
 	r.Apply(withoutSelector(r.t, forgot.autoscaler(r)))
 	defer r.remove(consumer{name: "holds-unknown"}, forgot)
 
@@ -264,8 +241,11 @@ func (r *rig) valueRatchets() {
 	c := consumer{name: "ratchet", instance: instance, group: "ratchet", replicas: 2, hpa: "proportional.yaml"}
 	r.lags.set(instance, c.group, 60_000)
 	r.awaitLag(instance, c.group, 60_000)
-	r.Apply(fmt.Sprintf(deployment, c.name, c.replicas))
-	r.Apply(strings.NewReplacer("averageValue:", "value:", "type: AverageValue", "type: Value").Replace(c.autoscaler(r)))
+	r.Apply(c.deployment())
+	r.Apply(strings.NewReplacer(
+		"kafka_consumer_proportional_replicas", "kafka_consumer_message_accumulation",
+		`averageValue: "1"`, "value: 50k", "type: AverageValue", "type: Value",
+	).Replace(c.autoscaler(r)))
 	defer r.remove(c)
 	seen := map[int]bool{}
 	harness.Eventually(r.t, func() bool {

@@ -63,6 +63,6 @@ func (r *rig) scale(name, group, file string, replicas int) {
 	}
 	out, err := yaml.Marshal(manifest)
 	require.NoError(r.t, err)
-	r.Apply(fmt.Sprintf(deployment, name, replicas))
+	r.Apply(consumer{name: name, replicas: replicas}.deployment())
 	r.Apply(string(out))
 }

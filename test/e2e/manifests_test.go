@@ -101,12 +101,14 @@ func withoutSelector(t *testing.T, manifest string) string {
 	return string(out)
 }
 
+// podReady is what a kubelet reports of a pod that is ready.
+const podReady = `--patch={"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`
+
 // makePodsReady says of all pods of a Deployment what a kubelet would.
 func (r *rig) makePodsReady(app string) {
 	r.t.Helper()
 	pods := strings.Fields(r.Kubectl("get", "pods", "-l", "app="+app, "-o", "name"))
 	for _, pod := range pods {
-		_, _ = r.Try("patch", pod, "--subresource=status", "--type=merge", // it may just have been deleted
-			`--patch={"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+		_, _ = r.Try("patch", pod, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
 	}
 }
