@@ -92,16 +92,18 @@ func (d *dingTalk) received() (messages []dingTalkMessage, faults []string) {
 	return append([]dingTalkMessage(nil), d.messages...), append([]string(nil), d.faults...)
 }
 
-// startAlertmanager starts Alertmanager on the shipped configuration, quicker, with the
-// robot's URL where the Secret would be.
-func startAlertmanager(t *testing.T, d *dingTalk) (address string) {
+// startAlertmanager starts Alertmanager on the shipped configuration, quicker, with one of its
+// receivers and the URL that it posts to.
+func startAlertmanager(t *testing.T, receiver, url string) (address string) {
 	t.Helper()
 	dir := t.TempDir()
-	urlFile := filepath.Join(dir, "dingtalk-url")
-	require.NoError(t, os.WriteFile(urlFile, []byte(d.url), 0o600))
+	urlFile := filepath.Join(dir, "url")
+	require.NoError(t, os.WriteFile(urlFile, []byte(url), 0o600))
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "templates"), os.DirFS(deployFile("alertmanager", "templates"))))
 	config := strings.NewReplacer(
-		"/etc/alertmanager/secrets/dingtalk-url", urlFile,
+		"receiver: dingtalk #", "receiver: "+receiver+" #",
+		"/etc/alertmanager/secrets/"+receiver+"-url", urlFile,
+		"http://dingtalk-relay.monitoring.svc:8060/send", url,
 		"group_wait: 30s", "group_wait: 1s",
 		"group_interval: 5m", "group_interval: 2s",
 	).Replace(read(t, deployFile("alertmanager", "alertmanager.yaml")))
@@ -116,24 +118,28 @@ func startAlertmanager(t *testing.T, d *dingTalk) (address string) {
 	return address
 }
 
+// odd are names of groups, and how a message shows them: nothing can become a link, a mention or formatting.
+var odd = map[string]string{
+	`a"b`: `a"b`, `x\y`: "x·y", "- a: b": "- a: b", "# c": "· c", "%s%d{{x}}": "%s%d{{x}}", "<b>&": "·b··", "中文组": "中文组", "😀": "😀",
+	"'q'": "'q'", "](http://evil.example)": "··http:··evil.example·", "line\nbreak": "line·break", "bell\a": "bell·", "@13800000000": "·13800000000",
+	"`code` **bold**": "·code· ··bold··",
+}
+
 // TestDingTalkMessages: whatever the names and the number of the groups, the robot takes the
 // message, and what still fires is in it.
 func TestDingTalkMessages(t *testing.T) {
 	ding := startDingTalk(t)
-	alertmanager := startAlertmanager(t, ding)
+	alertmanager := startAlertmanager(t, "dingtalk", ding.url)
 
-	odd := []string{`a"b`, `x\y`, "- a: b", "# c", "%s%d{{x}}", "<b>&", "中文组", "😀", "'q'", "](x)"}
+	postAlerts(t, alertmanager, oddAlerts())
+	text := ding.await(t, fmt.Sprintf("Kafka 告警 KafkaConsumerLagStale (%d)", len(odd)))
+	for _, shown := range odd {
+		assert.Contains(t, text, "**"+shown+"** "+instance)
+	}
+	assert.Contains(t, text, time.Now().UTC().Add(8*time.Hour).Format("2006-01-02"), "the time is that of UTC+8")
+	assert.Contains(t, text, "(UTC+8)")
+
 	var alerts []alert
-	for _, group := range append(odd, "line\nbreak", "bell\a") {
-		alerts = append(alerts, newAlert("KafkaConsumerLagStale", group))
-	}
-	postAlerts(t, alertmanager, alerts)
-	text := ding.await(t, "Kafka 告警 KafkaConsumerLagStale (12)")
-	for _, group := range append(odd, "line break", "bell ") {
-		assert.Contains(t, text, "**"+group+"** "+instance)
-	}
-
-	alerts = nil
 	for i := range 100 {
 		alerts = append(alerts, newAlert("KafkaConsumerLagHigh", fmt.Sprintf("%03d%s", i, strings.Repeat("长", 60))))
 	}
@@ -150,6 +156,13 @@ func TestDingTalkMessages(t *testing.T) {
 	}
 	_, faults := ding.received()
 	assert.Empty(t, faults, "the robot takes every message")
+}
+
+func oddAlerts() (alerts []alert) {
+	for group := range odd {
+		alerts = append(alerts, newAlert("KafkaConsumerLagStale", group))
+	}
+	return alerts
 }
 
 // alert is one as Alertmanager's API takes it.

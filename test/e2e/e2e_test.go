@@ -20,7 +20,7 @@ const settled = 5 * time.Second
 
 func TestChain(t *testing.T) {
 	ding := startDingTalk(t)
-	r := startRig(t, startAlertmanager(t, ding))
+	r := startRig(t, startAlertmanager(t, "dingtalk", ding.url))
 	t.Run("manifests are valid", func(t *testing.T) { r.forTest(t).manifestsAreValid() })
 	t.Run("dashboard has data", func(t *testing.T) { r.forTest(t).dashboardHasData() })
 	t.Run("proportional", func(t *testing.T) { r.forTest(t).table("proportional.yaml", proportionalTable) })

@@ -21,7 +21,7 @@ func (r *rig) manifestsAreValid() {
 	overlays, err := filepath.Glob(deployFile("kubernetes", "overlays", "*"))
 	require.NoError(r.t, err)
 	require.NotEmpty(r.t, overlays)
-	for _, overlay := range overlays {
+	for _, overlay := range append(overlays, deployFile("kubernetes", "dingtalk-relay")) {
 		r.dryRun(filepath.Base(overlay), r.Kubectl("kustomize", overlay))
 	}
 	for _, hpa := range []string{"proportional.yaml", "steps.yaml"} {
