@@ -24,6 +24,8 @@ func (r *rig) manifestsAreValid() {
 	for _, overlay := range append(overlays, deployFile("kubernetes", "dingtalk-relay")) {
 		r.dryRun(filepath.Base(overlay), r.Kubectl("kustomize", overlay))
 	}
+	r.InstallPrometheusOperatorCRDs()
+	r.dryRun("prometheus-operator", r.Kubectl("kustomize", deployFile("prometheus-operator")))
 	for _, hpa := range []string{"proportional.yaml", "steps.yaml"} {
 		r.dryRun(hpa, read(r.t, deployFile("hpa", hpa)))
 	}
