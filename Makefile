@@ -11,9 +11,17 @@ COLLECTOR := dist/otelcol-aliyunkafkalag
 export PATH := $(CURDIR)/.tools:$(PATH)
 export GOWORK := off
 
-# Static, and without VCS stamping the same in any checkout.
+# Static, and without VCS stamping the same in any checkout. Tools are always built for this machine, the product for
+# GOOS and GOARCH.
 go_build = CGO_ENABLED=0 $(GO) build
+tool_build = GOOS= GOARCH= $(go_build)
+PLATFORM := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
+VERSION := $(shell sed -n 's/^  version: //p' builder-config.yaml)
 BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w'
+
+ifeq (,$(shell command -v $(GO)))
+$(error Go 1.26 or later is missing: install it from https://go.dev/dl/ and put it on the PATH)
+endif
 
 # $(call go_sources,folders) is what a binary is built from. Tests are not.
 go_sources = go.mod go.sum $(shell find $(1) -type f -not -name '*_test.go' -not -path '*/testdata/*')
@@ -31,9 +39,24 @@ demo: $(COLLECTOR) dist/demo ## Show a live table of a simulated rush hour; DEMO
 run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=cn-hangzhou make run
 	@exec dist/demo -collector $(COLLECTOR) -config collector-config/prometheus-scrape.yaml -log dist/run.log
 
+# REGISTRY=registry.example.com/team make image builds for both architectures and pushes.
 .PHONY: image
-image: $(COLLECTOR) ## Build the container image with docker
-	docker build -f deploy/docker/Dockerfile -t otelcol-aliyunkafkalag:$$(sed -n 's/^  version: //p' builder-config.yaml) dist
+image: need-docker dist/src/go.sum ## Build the container image; with REGISTRY=… for amd64 and arm64, pushed there
+	$(call build_for,linux,amd64,dist/image/linux_amd64)
+	$(call build_for,linux,arm64,dist/image/linux_arm64)
+	docker buildx build -f deploy/docker/Dockerfile -t $(if $(REGISTRY),$(REGISTRY)/)otelcol-aliyunkafkalag:$(VERSION) \
+		$(if $(REGISTRY),--platform linux/amd64$(,)linux/arm64 --push,--load) dist/image
+
+RELEASE_PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+release_folder = dist/release/otelcol-aliyunkafkalag_$(VERSION)_$(subst /,_,$(1))
+
+.PHONY: release
+release: dist/src/go.sum .tools/cyclonedx-gomod ## Build archives for all platforms, an SBOM and checksums in dist/release
+	@tar --version | grep -q GNU || { echo 'A release needs GNU tar.' >&2; exit 1; }
+	rm -rf dist/release
+	$(foreach platform,$(RELEASE_PLATFORMS),$(call release_for,$(platform)))
+	cyclonedx-gomod mod -json -licenses=false -noserial -output dist/release/sbom.cdx.json dist/src
+	cd dist/release && sha256sum -- *.tar.gz *.json > SHA256SUMS
 
 ##@ Develop
 
@@ -110,6 +133,11 @@ clean: ## Remove what was built: dist/ and .tools/
 help: ## Show this
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
+.PHONY: need-docker
+need-docker:
+	@docker buildx version >/dev/null 2>&1 || \
+		{ echo 'An image needs docker with buildx: https://docs.docker.com/engine/install/' >&2; exit 1; }
+
 .PHONY: check-cc
 check-cc:
 	@command -v "$$($(GO) env CC)" >/dev/null || \
@@ -118,15 +146,38 @@ check-cc:
 # The builder writes the collector's main package, a module like any other.
 dist/src/go.sum: builder-config.yaml go.mod go.sum .tools/builder
 	mkdir -p dist
-	builder --config builder-config.yaml --skip-compilation --skip-strict-versioning=false
+	GOOS= GOARCH= builder --config builder-config.yaml --skip-compilation --skip-strict-versioning=false
 	@touch $@
 
-$(COLLECTOR): dist/src/go.sum $(call go_sources,receiver)
+$(COLLECTOR): dist/src/go.sum dist/.platform $(call go_sources,receiver internal/distribution)
 	$(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$@ .
 	@touch $@
 
+# Changes when another platform is built for, and only then.
+.PHONY: force
+dist/.platform: force
+	@mkdir -p dist && echo '$(PLATFORM)' | cmp -s - $@ || echo '$(PLATFORM)' > $@
+
+# $(call build_for,os,architecture,folder) builds all that is shipped.
+, := ,
+define build_for
+	GOOS=$(1) GOARCH=$(2) $(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$(3)/otelcol-aliyunkafkalag .
+	GOOS=$(1) GOARCH=$(2) $(go_build) $(BUILD_FLAGS) -o $(CURDIR)/$(3)/ ./cmd/dingtalk-relay
+
+endef
+
+# $(call release_for,os/architecture) makes an archive that is the same bytes each time.
+define release_for
+	$(call build_for,$(word 1,$(subst /, ,$(1))),$(word 2,$(subst /, ,$(1))),$(release_folder))
+	cp -r LICENSE README.md README.zh-CN.md CHANGELOG.md collector-config deploy docs $(release_folder)
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX -C dist/release -cf - \
+		$(notdir $(release_folder)) | gzip -n > $(release_folder).tar.gz
+	rm -r $(release_folder)
+
+endef
+
 dist/demo: $(call go_sources,internal/demo internal/cmssim)
-	$(go_build) $(BUILD_FLAGS) -o $@ ./internal/demo
+	$(tool_build) $(BUILD_FLAGS) -o $@ ./internal/demo
 	@touch $@
 
 # The folders under internal/tools are modules of their own, since their dependencies do not agree.
@@ -135,29 +186,30 @@ dist/demo: $(call go_sources,internal/demo internal/cmssim)
 .tools/mdatagen: package := go.opentelemetry.io/collector/cmd/mdatagen
 .tools/gotestsum: package := gotest.tools/gotestsum
 .tools/builder .tools/mdatagen .tools/gotestsum: internal/tools/go.mod internal/tools/go.sum
-	$(go_build) -C internal/tools $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
+	$(tool_build) -C internal/tools $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
 	@touch $@
 
 .tools/golangci-lint: internal/tools/golangci-lint/go.mod internal/tools/golangci-lint/go.sum
-	$(go_build) -C internal/tools/golangci-lint $(BUILD_FLAGS) -o $(CURDIR)/$@ tool
+	$(tool_build) -C internal/tools/golangci-lint $(BUILD_FLAGS) -o $(CURDIR)/$@ tool
 	@touch $@
 
 # Without service discovery, which brings the SDKs of all clouds along.
 .tools/prometheus: package := github.com/prometheus/prometheus/cmd/prometheus
 .tools/promtool: package := github.com/prometheus/prometheus/cmd/promtool
 .tools/prometheus .tools/promtool: internal/tools/prometheus/go.mod internal/tools/prometheus/go.sum
-	$(go_build) -C internal/tools/prometheus -tags remove_all_sd -trimpath \
+	$(tool_build) -C internal/tools/prometheus -tags remove_all_sd -trimpath \
 		-ldflags '-s -w -X github.com/prometheus/common/version.Version=3.11.0' -o $(CURDIR)/$@ $(package)
 	@touch $@
 
 .tools/etcd: package := go.etcd.io/etcd/server/v3
 .tools/prometheus-adapter: package := sigs.k8s.io/prometheus-adapter/cmd/adapter
-.tools/etcd .tools/prometheus-adapter: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
-	$(go_build) -C internal/tools/$* $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
+.tools/cyclonedx-gomod: package := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+.tools/etcd .tools/prometheus-adapter .tools/cyclonedx-gomod: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
+	$(tool_build) -C internal/tools/$* $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
 	@touch $@
 
 .tools/keda-operator .tools/keda-adapter: .tools/keda-%: internal/tools/keda/go.mod internal/tools/keda/go.sum
-	$(go_build) -C internal/tools/keda $(BUILD_FLAGS) -o $(CURDIR)/$@ github.com/kedacore/keda/v2/cmd/$*
+	$(tool_build) -C internal/tools/keda $(BUILD_FLAGS) -o $(CURDIR)/$@ github.com/kedacore/keda/v2/cmd/$*
 	@touch $@
 
 # Clients compare versions, which a build from the module does not know.
@@ -168,7 +220,7 @@ kubernetes_version = $(call kubernetes_variable,gitVersion=$(KUBERNETES)) \
 	$(call kubernetes_variable,gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))) \
 	$(call kubernetes_variable,gitTreeState=clean)
 .tools/kube-apiserver .tools/kube-controller-manager .tools/kubectl: .tools/%: internal/tools/kubernetes/go.mod internal/tools/kubernetes/go.sum
-	$(go_build) -C internal/tools/kubernetes -trimpath -ldflags '-s -w $(kubernetes_version)' -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$*
+	$(tool_build) -C internal/tools/kubernetes -trimpath -ldflags '-s -w $(kubernetes_version)' -o $(CURDIR)/$@ k8s.io/kubernetes/cmd/$*
 	@touch $@
 
 # The published module lacks the web pages that it embeds, so it is built from a copy with an empty one.
@@ -178,5 +230,5 @@ ALERTMANAGER := v0.34.0
 	cp -r "$$($(GO) mod download -json github.com/prometheus/alertmanager@$(ALERTMANAGER) | sed -n 's|.*"Dir": "\(.*\)",|\1|p')" .tools/src/alertmanager
 	chmod -R u+w .tools/src/alertmanager
 	mkdir -p .tools/src/alertmanager/ui/app/dist && touch .tools/src/alertmanager/ui/app/dist/index.html
-	$(go_build) -C .tools/src/alertmanager $(BUILD_FLAGS) -o $(CURDIR)/$@ ./cmd/alertmanager
+	$(tool_build) -C .tools/src/alertmanager $(BUILD_FLAGS) -o $(CURDIR)/$@ ./cmd/alertmanager
 	@touch $@

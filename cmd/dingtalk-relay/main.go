@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	_ "golang.org/x/crypto/x509roots/fallback" // the image has no root certificates
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/dingtalk"
 )

@@ -75,3 +75,16 @@ func TestInvalidValuesAreReportedTogether(t *testing.T) {
 		assert.Contains(t, output, key)
 	}
 }
+
+// TestPasswordInURL: exporters log their URL, so one with a password is rejected, by validate and at startup.
+func TestPasswordInURL(t *testing.T) {
+	t.Parallel()
+	env := []string{"REGION=cn-hangzhou", "PROMETHEUS_REMOTE_WRITE_URL=http://user:S3cret@127.0.0.1:1/api/v1/write"}
+	config := "--config=" + harness.Config("prometheus-remote-write.yaml")
+	for _, args := range [][]string{{"validate", config}, {config}} {
+		code, output := harness.Run(t, env, args...)
+		assert.NotZero(t, code)
+		assert.Contains(t, output, "exporters::prometheus_remote_write::http::endpoint contains a password")
+		assert.NotContains(t, output, "S3cret")
+	}
+}

@@ -1,0 +1,62 @@
+// Package distribution is what the distribution has besides its components: root certificates for images that have none,
+// and a check of the configuration. The collector takes it as a confmap converter. Nothing else may import it, since a
+// program can have only one set of fallback roots.
+package distribution
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/collector/confmap"
+	_ "golang.org/x/crypto/x509roots/fallback" // used where the system has no root certificates
+)
+
+// NewFactory returns the factory of a converter that rejects exporters with a password in their URL.
+func NewFactory() confmap.ConverterFactory {
+	return confmap.NewConverterFactory(func(confmap.ConverterSettings) confmap.Converter { return converter{} })
+}
+
+type converter struct{}
+
+// Convert changes nothing. Its error names every exporter's URL that has a password, since exporters log their URL.
+func (converter) Convert(_ context.Context, conf *confmap.Conf) error {
+	exporters, ok := conf.ToStringMap()["exporters"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	return errors.Join(passwords("exporters", exporters)...)
+}
+
+// passwords looks for URLs with a password in the keys that hold URLs, at any depth.
+func passwords(path string, settings map[string]any) (errs []error) {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		name := path + "::" + key
+		switch value := settings[key].(type) {
+		case map[string]any:
+			errs = append(errs, passwords(name, value)...)
+		case string:
+			if (strings.HasSuffix(key, "endpoint") || key == "url") && hasPassword(value) {
+				errs = append(errs, fmt.Errorf("%s contains a password, which the exporter would log: "+
+					"take it out of the URL and use the extension basicauth with client_auth", name))
+			}
+		}
+	}
+	return errs
+}
+
+func hasPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil { // a password with characters that a URL must not have
+		_, rest, _ := strings.Cut(text, "://")
+		authority, _, _ := strings.Cut(rest, "/")
+		user, _, found := strings.Cut(authority, "@")
+		return found && strings.Contains(user, ":")
+	}
+	_, set := u.User.Password()
+	return set
+}

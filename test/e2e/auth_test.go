@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/chain"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
+)
+
+// TestPrometheusWithPassword: collector and adapter reach a Prometheus that asks for a user and a password, as managed ones
+// do, with the files for it.
+func TestPrometheusWithPassword(t *testing.T) {
+	const user, password = "LTAIuser", `p$a$$s${s}w"ord`
+	r := &rig{t: t, cms: harness.StartCMS(t, cmssim.Scenario{}), ControlPlane: chain.StartControlPlane(t)}
+	r.prometheus = harness.StartPrometheus(t, prometheusConfig(t, harness.FreeAddress(t), harness.FreeAddress(t)))
+	target, err := url.Parse(r.prometheus.URL)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) }}
+	guarded := harness.Backend(t, func(w http.ResponseWriter, req *http.Request) {
+		if u, p, _ := req.BasicAuth(); u != user || p != password {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		assert.Equal(t, 1, req.ProtoMajor)
+		proxy.ServeHTTP(w, req)
+	})
+
+	collector := harness.StartCollector(t, r.cms, "prometheus-remote-write.yaml",
+		harness.Quick+read(t, deployFile("kubernetes", "overlays", "arms", "basic-auth.yaml")),
+		"PROMETHEUS_REMOTE_WRITE_URL="+guarded+"/api/v1/write", "REMOTE_WRITE_USERNAME="+user, "REMOTE_WRITE_PASSWORD="+strings.ReplaceAll(password, "$", "$$"))
+	r.lags = publishLags(t, r.cms)
+	r.lags.set(instance, "guarded", 120_000)
+	r.awaitLag(instance, "guarded", 120_000)
+	assert.NotContains(t, collector.Log(), password)
+
+	auth := filepath.Join(t.TempDir(), "auth.yaml")
+	require.NoError(t, os.WriteFile(auth, []byte(`{apiVersion: v1, kind: Config, current-context: p, contexts: [{name: p, context: {cluster: p, user: p}}],
+ clusters: [{name: p, cluster: {server: "https://unused"}}], users: [{name: p, user: {username: `+user+`, password: '`+password+`'}}]}`), 0o600))
+	r.StartAdapter(adapterConfig(t), guarded, "--prometheus-auth-config="+auth)
+	harness.Eventually(t, func() bool {
+		out, err := r.Try("get", "--raw", chain.ExternalMetrics+"/namespaces/default/kafka_consumer_desired_replicas?labelSelector=consumer_group%3Dguarded")
+		return err == nil && strings.Contains(out, `"value":"3"`)
+	}, "the adapter reads it")
+}
