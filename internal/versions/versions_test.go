@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -42,14 +43,46 @@ func TestProjectVersionIsInStep(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(content, &config))
 	require.NotEmpty(t, config.Dist.Version)
 	for file, line := range map[string]string{
-		"deploy/kubernetes/base/kustomization.yaml": "newTag: ",
-		"deploy/helm/values.yaml":                   "tag: ",
-		"CHANGELOG.md":                              "## ",
+		"deploy/kubernetes/base/kustomization.yaml":            "newTag: ",
+		"deploy/kubernetes/overlays/scrape/kustomization.yaml": "newTag: ",
+		"deploy/kubernetes/dingtalk-relay/kustomization.yaml":  "newTag: ",
+		"deploy/helm/values.yaml":                              "tag: ",
+		"CHANGELOG.md":                                         "## ",
 	} {
 		content, err := os.ReadFile(root + file)
 		require.NoError(t, err)
 		assert.Contains(t, string(content), line+config.Dist.Version, file)
 	}
+}
+
+// TestTestedVersions: the table in the READMEs has the versions that the tests run.
+func TestTestedVersions(t *testing.T) {
+	versions := map[string]string{
+		"OpenTelemetry Collector": version(t, "builder-config.yaml", `processor/memorylimiterprocessor (v\S+)`),
+		"Kubernetes":              version(t, "internal/tools/kubernetes/go.mod", `k8s.io/kubernetes (v\S+)`),
+		"Prometheus":              version(t, "Makefile", `common/version.Version=(\S+?)'`),
+		"prometheus-adapter":      version(t, "internal/tools/prometheus-adapter/go.mod", `sigs.k8s.io/prometheus-adapter (v\S+)`),
+		"KEDA":                    version(t, "internal/tools/keda/go.mod", `github.com/kedacore/keda/v2 (v\S+)`),
+		"Alertmanager":            version(t, "Makefile", `ALERTMANAGER := (v\S+)`),
+		"Prometheus Operator":     version(t, "test/chain/operator.go", `prometheus-operator@(v[^"]+)`),
+	}
+	for _, file := range []string{"README.md", "README.zh-CN.md"} {
+		content, err := os.ReadFile(root + file)
+		require.NoError(t, err)
+		for program, version := range versions {
+			assert.Regexp(t, `(?m)^\| `+program+`[^|]* \| `+regexp.QuoteMeta(version)+` \|$`, string(content), file)
+		}
+	}
+}
+
+// version is what a pattern finds in a file.
+func version(t *testing.T, file, pattern string) string {
+	t.Helper()
+	content, err := os.ReadFile(root + file)
+	require.NoError(t, err)
+	match := regexp.MustCompile(pattern).FindSubmatch(content)
+	require.NotNil(t, match, "%s in %s", pattern, file)
+	return string(match[1])
 }
 
 func TestOutOfStep(t *testing.T) {

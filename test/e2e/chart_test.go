@@ -55,27 +55,26 @@ func (r *rig) rushHour() {
 func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	r.t.Helper()
 	above := plot.New()
-	above.Title.Text = "A rush hour with the policy “steps”"
+	above.Title.Text = "A rush hour with the policy “steps”, quickened: without the waiting times of the autoscaler"
 	above.Y.Label.Text = "lag (1,000 messages)"
 	above.Y.Min = 0
 	addLine(r, above, lag, 0)
-	for _, threshold := range []float64{50, 100, 150, 200} {
-		f := plotter.NewFunction(func(float64) float64 { return threshold })
-		f.Color = color.Gray{Y: 170}
-		f.Dashes = plotutil.Dashes(1)
-		above.Add(f)
-	}
+	addThresholds(r, above)
 
 	below := plot.New()
 	below.X.Label.Text = "time (s)"
 	below.Y.Label.Text = "replicas"
 	below.Y.Min, below.Y.Max = 1, 6
 	below.Legend.Top, below.Legend.Left = true, true
-	below.Legend.Add("desired (recording rule)", addLine(r, below, desired, 2))
-	below.Legend.Add("actual (Deployment)", addLine(r, below, actual, 1))
+	wide := addLine(r, below, desired, 2)
+	wide.Width, wide.Color = vg.Points(5), color.RGBA{R: 160, G: 200, B: 255, A: 255}
+	below.Legend.Add("desired (recording rule)", wide)
+	below.Legend.Add("actual (Deployment)", addLine(r, below, actual, 0))
 
 	canvas := vgsvg.New(18*vg.Centimeter, 12*vg.Centimeter)
 	dc := draw.New(canvas)
+	dc.SetColor(color.White) // readable on a dark page, too
+	dc.Fill(dc.Rectangle.Path())
 	rows := plot.Align([][]*plot.Plot{{above}, {below}}, draw.Tiles{Rows: 2, Cols: 1, PadY: 4 * vg.Millimeter, PadTop: 2 * vg.Millimeter, PadRight: 4 * vg.Millimeter}, dc)
 	above.Draw(rows[0][0])
 	below.Draw(rows[1][0])
@@ -86,6 +85,23 @@ func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	_, err = canvas.WriteTo(file)
 	require.NoError(r.t, err)
 	require.NoError(r.t, file.Close())
+}
+
+// addThresholds draws the thresholds of the policy, each with what happens there.
+func addThresholds(r *rig, p *plot.Plot) {
+	r.t.Helper()
+	var labels plotter.XYLabels
+	for threshold, text := range map[float64]string{50: "under 50,000: 2", 100: "over 100,000: 3", 150: "over 150,000: 4", 200: "over 200,000: 5"} {
+		f := plotter.NewFunction(func(float64) float64 { return threshold })
+		f.Color = color.Gray{Y: 130}
+		f.Dashes = plotutil.Dashes(1)
+		p.Add(f)
+		labels.XYs = append(labels.XYs, plotter.XY{X: 0, Y: threshold + 3})
+		labels.Labels = append(labels.Labels, text)
+	}
+	added, err := plotter.NewLabels(labels)
+	require.NoError(r.t, err)
+	p.Add(added)
 }
 
 func addLine(r *rig, p *plot.Plot, points plotter.XYs, style int) *plotter.Line {
