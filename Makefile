@@ -39,6 +39,10 @@ demo: $(COLLECTOR) dist/demo ## Show a live table of a simulated rush hour; DEMO
 run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=cn-hangzhou make run
 	@exec dist/demo -collector $(COLLECTOR) -config collector-config/prometheus-scrape.yaml -log dist/run.log
 
+.PHONY: check
+check: dist/lagcheck ## Answer "will it work?" for your account: REGION=cn-hangzhou make check
+	@dist/lagcheck
+
 # REGISTRY=registry.example.com/team make image builds for both architectures and pushes.
 .PHONY: image
 image: need-docker dist/src/go.sum ## Build the container image; with REGISTRY=… for amd64 and arm64, pushed there
@@ -162,7 +166,7 @@ dist/.platform: force
 , := ,
 define build_for
 	GOOS=$(1) GOARCH=$(2) $(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$(3)/otelcol-aliyunkafkalag .
-	GOOS=$(1) GOARCH=$(2) $(go_build) $(BUILD_FLAGS) -o $(CURDIR)/$(3)/ ./cmd/dingtalk-relay
+	GOOS=$(1) GOARCH=$(2) $(go_build) $(BUILD_FLAGS) -o $(CURDIR)/$(3)/ ./cmd/dingtalk-relay ./cmd/lagcheck
 
 endef
 
@@ -175,6 +179,10 @@ define release_for
 	rm -r $(release_folder)
 
 endef
+
+dist/lagcheck: $(call go_sources,cmd/lagcheck receiver)
+	$(tool_build) $(BUILD_FLAGS) -o $@ ./cmd/lagcheck
+	@touch $@
 
 dist/demo: $(call go_sources,internal/demo internal/cmssim)
 	$(tool_build) $(BUILD_FLAGS) -o $@ ./internal/demo

@@ -78,15 +78,7 @@ func (cfg *Config) bounds() lag.Settings {
 
 // Start begins to scrape. It makes no call itself: an error means that the configuration or the environment is wrong.
 func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
-	httpClient, err := r.httpClient(ctx, host)
-	if err != nil {
-		return err
-	}
-	r.closeIdle = httpClient.CloseIdleConnections
-	r.reader.client, err = r.newClient(cms.Settings{
-		Endpoint: r.cfg.endpointURL(), Region: r.cfg.Region, Network: r.cfg.Network, HTTPClient: httpClient,
-		UserAgent: r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version, Credentials: r.cfg.Credentials.settings(),
-	})
+	err := r.connect(ctx, host)
 	if err != nil {
 		return err
 	}
@@ -102,6 +94,20 @@ func (r *lagReceiver) Start(ctx context.Context, host component.Host) error {
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.loop.Go(func() { r.run(ctx) })
 	return nil
+}
+
+// connect makes the client of CloudMonitor. It makes no call.
+func (r *lagReceiver) connect(ctx context.Context, host component.Host) error {
+	httpClient, err := r.httpClient(ctx, host)
+	if err != nil {
+		return err
+	}
+	r.closeIdle = httpClient.CloseIdleConnections
+	r.reader.client, err = r.newClient(cms.Settings{
+		Endpoint: r.cfg.endpointURL(), Region: r.cfg.Region, Network: r.cfg.Network, HTTPClient: httpClient,
+		UserAgent: r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version, Credentials: r.cfg.Credentials.settings(),
+	})
+	return err
 }
 
 // httpClient returns the client of the http section. It keeps a connection for each worker.

@@ -74,7 +74,7 @@ func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	canvas := vgsvg.New(18*vg.Centimeter, 12*vg.Centimeter)
 	dc := draw.New(canvas)
 	dc.SetColor(color.White) // readable on a dark page, too
-	dc.Fill(dc.Rectangle.Path())
+	dc.Fill(dc.Path())
 	rows := plot.Align([][]*plot.Plot{{above}, {below}}, draw.Tiles{Rows: 2, Cols: 1, PadY: 4 * vg.Millimeter, PadTop: 2 * vg.Millimeter, PadRight: 4 * vg.Millimeter}, dc)
 	above.Draw(rows[0][0])
 	below.Draw(rows[1][0])

@@ -49,6 +49,23 @@ func defaultSource(i *issuers) (source, error) {
 	}, nil
 }
 
+// Describe says which credentials are used and where they were found, as far as that is known without asking anybody. It
+// holds no secret.
+func (s CredentialSettings) Describe() string {
+	if s.Type != CredentialDefault {
+		return string(s.Type) + ", as configured"
+	}
+	for _, place := range []struct {
+		find func() (CredentialSettings, error)
+		name string
+	}{{environment, "the environment"}, {cliProfile, "a CLI profile"}, {credentialsFile, "a credentials file"}} {
+		if found, err := place.find(); err == nil && found.Type != "" {
+			return string(found.Type) + ", found in " + place.name
+		}
+	}
+	return "ecs_ram_role or credentials_uri, since nothing else is configured"
+}
+
 // environment returns the type of the key, session or OIDC role in the environment. One half of a key is enough to mean it.
 // The type is empty if there is none, as in the functions below.
 func environment() (CredentialSettings, error) {

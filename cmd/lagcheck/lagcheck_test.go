@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver"
+)
+
+// start starts CloudMonitor with two groups whose newest points are three minutes old, and returns a configuration for it.
+func start(t *testing.T, keys string) (cms *cmssim.Server, config string) {
+	t.Helper()
+	cms, err := cmssim.New(cmssim.Options{})
+	require.NoError(t, err)
+	server := httptest.NewServer(cms)
+	t.Cleanup(server.Close)
+	t.Cleanup(cms.Close)
+	at := time.Now().Truncate(time.Minute).Add(-2 * time.Minute)
+	for group, lag := range map[string]float64{"orders": 120_000, "invoices": 0} {
+		require.NoError(t, cms.AddPoints(cmssim.Point{Timestamp: at, InstanceID: "alikafka_a", ConsumerGroup: group, Statistics: map[string]float64{"Value": lag}}))
+	}
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", cmssim.AccessKeyID)
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", cmssim.AccessKeySecret)
+	return cms, "yaml:receivers: {aliyunkafkalag: {region: cn-hangzhou, retry_on_failure: {enabled: false}, endpoint: \"" + server.URL + "\"" + keys + "}, otlp: {}}"
+}
+
+func check1(args ...string) (code int, out, problems string) {
+	var o, p bytes.Buffer
+	code = run(context.Background(), args, &o, &p)
+	return code, o.String(), p.String()
+}
+
+func TestText(t *testing.T) {
+	_, config := start(t, "")
+	code, out, problems := check1("--config", config)
+	assert.Zero(t, code, problems)
+	assert.Regexp(t, `^aliyunkafkalag
+  CloudMonitor   http://127.0.0.1:\d+
+  credentials    access_key, found in the environment
+  calls a month  43200 at least, of 1000000 that are free for the whole account
+  groups         2
+
+    CONSUMER GROUP  INSTANCE    LAG     AGE
+    orders          alikafka_a  120000  \S+
+    invoices        alikafka_a  0       \S+
+
+It will work: a current point was read.
+$`, out)
+	assert.NotContains(t, out, cmssim.AccessKeySecret)
+}
+
+func TestJSON(t *testing.T) {
+	_, config := start(t, ", instances: [alikafka_a, alikafka_b], consumer_groups: {include: [{strict: orders}]}")
+	code, out, problems := check1("--config", config, "--output", "json")
+	assert.Zero(t, code, problems)
+	var reports []aliyunkafkalagreceiver.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &reports))
+	require.Len(t, reports, 1)
+	r := reports[0]
+	require.Len(t, r.Groups, 1)
+	assert.InDelta(t, 150, r.Groups[0].AgeSeconds, 60)
+	assert.Equal(t, "orders", r.Groups[0].ConsumerGroup)
+	assert.Equal(t, []string{"alikafka_b"}, r.Silent)
+	assert.Positive(t, r.Calls)
+	assert.True(t, r.OK)
+	assert.Contains(t, out, `"projected_calls_per_month": 43200`)
+}
+
+func TestFailures(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault cmssim.FaultKind
+		keys  string
+		env   map[string]string
+		want  string
+	}{
+		"no permission":  {fault: cmssim.FaultNoPermission, want: "the RAM action cms:QueryMetricList is missing"},
+		"throttled":      {fault: cmssim.FaultThrottled, want: "throttled"},
+		"quota":          {fault: cmssim.FaultQuotaExhausted, want: "quota_exhausted"},
+		"wrong secret":   {env: map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "wrong"}, want: "bad_credentials"},
+		"wrong instance": {keys: ", instances: [alikafka_z]", want: "NO LAG         of instance alikafka_z"},
+		"no group":       {keys: ", consumer_groups: {exclude: [{regexp: .}]}", want: "groups         0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cms, config := start(t, tt.keys)
+			if tt.fault != "" {
+				require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: tt.fault}))
+			}
+			for key, value := range tt.env {
+				t.Setenv(key, value)
+			}
+			code, out, problems := check1("--config", config)
+			assert.Equal(t, exitFailed, code, problems)
+			assert.Contains(t, out, tt.want)
+			assert.Contains(t, out, "It will not work yet")
+			assert.NotContains(t, out, "access_key_secret: ")
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown flag":      {[]string{"--verbose"}, "-verbose"},
+		"unknown output":    {[]string{"--output", "xml"}, "Exit code"},
+		"argument":          {[]string{"config.yaml"}, "Exit code"},
+		"no file":           {[]string{"--config", "/does/not/exist.yaml"}, "/does/not/exist.yaml"},
+		"no receiver":       {[]string{"--config", "yaml:receivers: {otlp: {}}"}, "no receiver of the type aliyunkafkalag"},
+		"unknown key":       {[]string{"--config", "yaml:receivers: {aliyunkafkalag: {region_id: a}}"}, "did you mean region"},
+		"invalid value":     {[]string{"--config", "yaml:receivers: {aliyunkafkalag/a: {region: a/b}}"}, "receivers::aliyunkafkalag/a: region: must be a region ID"},
+		"no region":         {nil, "region: must be set"},
+		"half a credential": {[]string{"--config", "yaml:receivers: {aliyunkafkalag: {region: cn-hangzhou, credentials: {type: access_key, access_key_id: a}}}"}, "access_key_secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("REGION", "")
+			code, out, problems := check1(tt.args...)
+			assert.Equal(t, exitUsage, code)
+			assert.Empty(t, out)
+			assert.Contains(t, problems, tt.want)
+		})
+	}
+	code, _, problems := check1("--help")
+	assert.Zero(t, code)
+	assert.Contains(t, problems, "-config")
+}
+
+// TestShippedConfigurations: every complete configuration can be checked.
+func TestShippedConfigurations(t *testing.T) {
+	files, err := filepath.Glob("../../collector-config/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	t.Setenv("REGION", "cn-hangzhou")
+	t.Setenv("CMS_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "a")
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "b")
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, strings.Contains(string(content), "aliyunkafkalag:"))
+		receivers, err := load(t.Context(), []string{file})
+		require.NoError(t, err, file)
+		assert.Len(t, receivers, 1)
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver"
+)
+
+// text is the report for a person.
+func text(reports []*aliyunkafkalagreceiver.Report) string {
+	var b strings.Builder
+	for _, r := range reports {
+		fmt.Fprintf(&b, "%s\n", r.Receiver)
+		fmt.Fprintf(&b, "  CloudMonitor   %s\n", r.Endpoint)
+		fmt.Fprintf(&b, "  credentials    %s\n", r.Credentials)
+		fmt.Fprintf(&b, "  calls a month  %d at least, of %d that are free for the whole account\n", r.ProjectedCalls, r.FreeQuota)
+		for _, f := range r.Failures {
+			fmt.Fprintf(&b, "  FAILED         %s: %s\n", f.What, f.Error)
+			if f.Action != "" {
+				fmt.Fprintf(&b, "                 the RAM action %s is missing\n", f.Action)
+			}
+		}
+		for _, instance := range r.Silent {
+			fmt.Fprintf(&b, "  NO LAG         of instance %s: check the ID, consumer_groups, and that its consumers commit offsets\n", instance)
+		}
+		fmt.Fprintf(&b, "  groups         %d\n", len(r.Groups))
+		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for i, g := range r.Groups {
+			if i == 0 {
+				fmt.Fprint(table, "\n    CONSUMER GROUP\tINSTANCE\tLAG\tAGE\n")
+			}
+			fmt.Fprintf(table, "    %s\t%s\t%.0f\t%s\n", strings.TrimSpace(g.ConsumerGroup+" "+g.Topic), g.InstanceID, g.Lag, time.Duration(g.AgeSeconds)*time.Second)
+		}
+		_ = table.Flush() // into memory
+		if r.OK {
+			b.WriteString("\nIt will work: a current point was read.\n")
+		} else {
+			b.WriteString("\nIt will not work yet: no current point was read.\n")
+		}
+	}
+	return b.String()
+}
