@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -148,7 +147,7 @@ func TestShippedConfigurations(t *testing.T) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.True(t, strings.Contains(string(content), "aliyunkafkalag:"))
+		require.Contains(t, string(content), "aliyunkafkalag:")
 		receivers, err := load(t.Context(), []string{file})
 		require.NoError(t, err, file)
 		assert.Len(t, receivers, 1)
