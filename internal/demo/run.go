@@ -97,9 +97,14 @@ func (s *screen) draw(rows []row, err error, now time.Time) {
 	case err != nil:
 		text += fmt.Sprintf("The metrics page cannot be read: %v\n", err)
 	case len(rows) == 0:
-		text += fmt.Sprintf("No points yet, see %s.\n", s.logFile)
+		text += "No points yet.\n"
+		if problem := lastProblem(s.logFile); problem != "" {
+			text += "\n" + problem + "\n"
+		}
+		text += fmt.Sprintf("\nLog of the collector: %s\n", s.logFile)
 	default:
-		text += table(rows, s.trends.update(rows), now)
+		s.trends.update(rows)
+		text += table(rows, s.trends, now, s.terminal && os.Getenv("NO_COLOR") == "")
 	}
 	if s.terminal {
 		text = clearScreen + text + fmt.Sprintf("\nCtrl-C ends it. Log: %s\n", s.logFile)

@@ -16,12 +16,14 @@ func TestTable(t *testing.T) {
 	orders := row{series{"orders_docking_analog", "alikafka_a"}, 164000, noon.Add(-90 * time.Second)}
 	audit := row{series{"审计", "alikafka_longer"}, 0, noon.Add(-9 * time.Second)}
 
-	got := table([]row{audit, orders}, map[series]string{orders.series: "↑"}, noon)
+	seen := trends{orders.series: {arrow: "↑", lags: []float64{0, 82000, 164000}}}
+	got := table([]row{audit, orders}, seen, noon, false)
 	assert.Equal(t, strings.TrimPrefix(`
 CONSUMER GROUP         INSTANCE             LAG      AGE
-orders_docking_analog  alikafka_a       164,000 ↑  1m30s
-审计                     alikafka_longer        0       9s
+orders_docking_analog  alikafka_a       164,000 ↑  1m30s  ▁▄█
+审计                   alikafka_longer        0       9s
 `, "\n"), got)
+	assert.Contains(t, table([]row{audit, orders}, seen, noon, true), "\x1b[31morders_docking_analog")
 }
 
 func TestTableIsBounded(t *testing.T) {
@@ -29,7 +31,7 @@ func TestTableIsBounded(t *testing.T) {
 	for i := range maxRows + 5 {
 		rows = append(rows, row{series{fmt.Sprint("group", i), "alikafka_a"}, float64(i), noon})
 	}
-	got := table(rows, nil, noon)
+	got := table(rows, nil, noon, false)
 	assert.Contains(t, got, "group24 ")
 	assert.NotContains(t, got, "group4 ")
 	assert.Contains(t, got, "and 5 more\n")
@@ -59,9 +61,12 @@ func TestTrends(t *testing.T) {
 		{0, 45, "↓"},
 	} {
 		at := noon.Add(time.Duration(step.second) * time.Second)
-		assert.Equal(t, map[series]string{s: step.want}, seen.update([]row{{s, step.lag, at}}))
+		seen.update([]row{{s, step.lag, at}})
+		assert.Equal(t, step.want, seen[s].arrow)
 	}
-	assert.Empty(t, seen.update(nil))
+	assert.Equal(t, []float64{100, 200, 200, 0}, seen[s].lags)
+	assert.Equal(t, "▄██▁", seen[s].line())
+	seen.update(nil)
 	assert.Empty(t, seen, "a series that is gone is forgotten")
 }
 
@@ -81,6 +86,23 @@ func TestScreen(t *testing.T) {
 	assert.NotContains(t, plain, "\x1b")
 
 	assert.Contains(t, draw(true, rows, nil), "\x1b[2J")
-	assert.Contains(t, draw(false, nil, nil), "No points yet, see dist/demo.log")
+	assert.Contains(t, draw(false, nil, nil), "Log of the collector: dist/demo.log")
 	assert.Contains(t, draw(false, nil, errors.New("refused")), "cannot be read: refused")
+}
+
+func TestColours(t *testing.T) {
+	for lag, want := range map[float64]string{
+		50_000: "x", 50_001: "\x1b[36mx\x1b[0m", 100_001: "\x1b[33mx\x1b[0m", 150_001: "\x1b[31mx\x1b[0m", 200_001: "\x1b[31;1mx\x1b[0m",
+	} {
+		assert.Equal(t, want, paint("x", lag, true))
+		assert.Equal(t, "x", paint("x", lag, false))
+	}
+}
+
+func TestTheLineIsBounded(t *testing.T) {
+	seen := trends{}
+	for i := range 100 {
+		seen.update([]row{{series{}, float64(i), noon.Add(time.Duration(i) * time.Second)}})
+	}
+	assert.Len(t, seen[series{}].lags, maxPoints)
 }
