@@ -55,14 +55,14 @@ func (r *rig) rushHour() {
 func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	r.t.Helper()
 	above := plot.New()
-	above.Title.Text = "A rush hour with the policy “steps”, quickened: without the waiting times of the autoscaler"
+	above.Title.Text = "A rush hour with the policy “steps”"
 	above.Y.Label.Text = "lag (1,000 messages)"
 	above.Y.Min = 0
 	addLine(r, above, lag, 0)
 	addThresholds(r, above)
 
 	below := plot.New()
-	below.X.Label.Text = "time (s)"
+	below.X.Label.Text = "time (s), quickened: without the waiting times of the autoscaler"
 	below.Y.Label.Text = "replicas"
 	below.Y.Min, below.Y.Max = 1, 6
 	below.Legend.Top, below.Legend.Left = true, true
@@ -71,6 +71,9 @@ func drawChart(r *rig, lag, desired, actual plotter.XYs) {
 	below.Legend.Add("desired (recording rule)", wide)
 	below.Legend.Add("actual (Deployment)", addLine(r, below, actual, 0))
 
+	for _, p := range []*plot.Plot{above, below} {
+		p.X.Min, p.X.Max = 0, lag[len(lag)-1].X
+	}
 	canvas := vgsvg.New(18*vg.Centimeter, 12*vg.Centimeter)
 	dc := draw.New(canvas)
 	dc.SetColor(color.White) // readable on a dark page, too
