@@ -59,7 +59,7 @@ func (r *rig) createNamespaces(manifest string) {
 	}
 }
 
-// TestAdapterRulesAreTheSame: the values for the chart and the plain configuration.
+// TestAdapterRulesAreTheSame: the values for the two charts and the plain configuration.
 func TestAdapterRulesAreTheSame(t *testing.T) {
 	var values struct{ Rules struct{ External []any } }
 	var config struct {
@@ -69,6 +69,12 @@ func TestAdapterRulesAreTheSame(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal([]byte(read(t, deployFile("prometheus-adapter", "config.yaml"))), &config))
 	require.NotEmpty(t, config.ExternalRules)
 	assert.Equal(t, config.ExternalRules, values.Rules.External)
+
+	var ack struct {
+		Adapter struct{ Rules struct{ Custom []any } }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, deployFile("prometheus-adapter", "ack-values.yaml"))), &ack))
+	assert.Equal(t, config.ExternalRules, ack.Adapter.Rules.Custom)
 }
 
 // slowQueries have no data here: the trend needs ten minutes, nothing is wrong, and there is no kube-state-metrics.
