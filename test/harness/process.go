@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -154,13 +155,23 @@ func Binary(t testing.TB, variable, path, target string) string {
 	return binary
 }
 
-// FreeAddress is a loopback address that nobody listens on. Its port is not one that the kernel gives to connections,
-// which could take it before it is used.
+// Ports that the kernel does not give to connections, which could take one before it is used.
+const firstPort, ports = 15_000, 17_000
+
+// nextPort counts the ports that were given, from a random one on. Each is given once, since nobody listens on it yet
+// when the next test asks.
+var nextPort = func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(rand.Int64N(ports)) //nolint:gosec // not a secret
+	return &n
+}()
+
+// FreeAddress is a loopback address that nobody listens on.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	var lc net.ListenConfig
 	for range 100 {
-		address := "127.0.0.1:" + strconv.Itoa(15_000+rand.IntN(17_000)) //nolint:gosec // not a secret
+		address := "127.0.0.1:" + strconv.FormatInt(firstPort+nextPort.Add(1)%ports, 10)
 		if l, err := lc.Listen(t.Context(), "tcp", address); err == nil {
 			require.NoError(t, l.Close())
 			return address
