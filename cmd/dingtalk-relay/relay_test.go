@@ -90,6 +90,21 @@ func TestWaitingIsBounded(t *testing.T) {
 	for range maxWaiting {
 		assert.Equal(t, http.StatusOK, <-codes)
 	}
+	go func() { <-started }()
+	assert.Equal(t, http.StatusOK, post(handler, `{}`).Code, "there is room again")
+}
+
+// TestAlertmanagerGoesAway: a message that nobody waits for any more is not tried on.
+func TestAlertmanagerGoesAway(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	handler := newHandler(sendFunc(func(ctx context.Context, _ []byte) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}), zap.NewNop())
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/send", strings.NewReader(`{}`)))
+	assert.Equal(t, http.StatusBadGateway, w.Code)
 }
 
 func TestFiles(t *testing.T) {

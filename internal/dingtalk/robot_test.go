@@ -85,7 +85,7 @@ func TestSend(t *testing.T) {
 		"taken at the second try":    {replies: []reply{{200, `{"errcode":-1,"errmsg":"busy"}`}, {200, ok}}, attempts: 2},
 		"too fast, then taken":       {replies: []reply{{200, `{"errcode":130101,"errmsg":"too fast"}`}, {200, ok}}, attempts: 2},
 		"throttled, then taken":      {replies: []reply{{200, `{"errcode":410100,"errmsg":"too fast"}`}, {200, ok}}, attempts: 2},
-		"bad gateway, then taken":    {replies: []reply{{502, "<html>"}, {429, ""}, {200, "<html>"}, {200, ok}}, attempts: 4},
+		"bad gateway, then taken":    {replies: []reply{{502, "<html>"}, {429, ""}, {200, "<html>"}, {200, "{}"}, {200, ok}}, attempts: 5},
 		"the signature is wrong":     {replies: []reply{{200, `{"errcode":310000,"errmsg":"sign not match"}`}}, attempts: 1, err: "errcode 310000: sign not match; check the robot's security settings", permanent: true},
 		"the token is wrong":         {replies: []reply{{200, `{"errcode":300005,"errmsg":"token is not exist"}`}}, attempts: 1, err: "token is not exist", permanent: true},
 		"not DingTalk":               {replies: []reply{{404, "not found"}}, attempts: 1, err: "HTTP status 404", permanent: true},
@@ -154,6 +154,15 @@ func TestTooLong(t *testing.T) {
 	err := r.Send(t.Context(), []byte(strings.Repeat("x", MaxBytes+1)))
 	require.ErrorContains(t, err, "20001 bytes")
 	assert.False(t, IsTemporary(err))
+}
+
+func TestSendWaitsForTheLimit(t *testing.T) {
+	r := newRobot(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"errcode":0}`)) })
+	r.limiter = rate.NewLimiter(rate.Every(time.Hour), 1)
+	require.NoError(t, r.Send(t.Context(), []byte(`{}`)))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.Error(t, r.Send(ctx, []byte(`{}`)))
 }
 
 // TestLimit: in any minute there are at most 20 messages.
