@@ -1,0 +1,309 @@
+// Package ladder decides what is done for a consumer whose lag stays high: one stage for each check, in order, and each
+// stage once in an episode. An episode begins with the first breach and ends with the first check below the threshold.
+//
+// The package is pure. It makes no calls and reads no clock: what is known goes into Judge as a Situation, and what is to
+// be done comes out as a Decision. The memory is a Record, which the caller writes in the same request as the action, so
+// that neither can happen without the other.
+package ladder
+
+import (
+	"slices"
+	"time"
+)
+
+// StageKind says what a stage does.
+type StageKind string
+
+// The kinds of stages.
+const (
+	Restart StageKind = "restart"  // as kubectl rollout restart does
+	ScaleUp StageKind = "scale_up" // more replicas, or a higher minimum of the autoscaler
+	Notify  StageKind = "notify"   // only tell people
+)
+
+// Stage is one step of the ladder.
+type Stage struct {
+	Kind        StageKind
+	Replicas    int32 // how many more, of ScaleUp
+	MaxReplicas int32 // never more than these, of ScaleUp; 0 is no limit
+}
+
+// Settings are what the user chooses.
+type Settings struct {
+	Stages         []Stage
+	Threshold      float64       // in messages; a lag from here on is a breach
+	CheckInterval  time.Duration // time between two judgements of a target
+	NoDataAfter    time.Duration // age of the newest point at which people are told
+	Cooldown       time.Duration // time between two actions on a target, over episodes, too
+	UnlessDraining bool          // a lag that is gone before the next check is not a breach
+}
+
+// doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
+const doubtCooldown = 6 * time.Hour
+
+// Lag is the newest lag of a consumer group.
+type Lag struct {
+	Group   string
+	Value   float64
+	At      time.Time // zero: unknown
+	Falling float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
+}
+
+// Scale is what ScaleUp changes: the replicas of the workload, or the minimum of the autoscaler that owns it.
+type Scale struct {
+	Autoscaler bool  // Value is the minimum of an autoscaler
+	Value      int32 // as it is now
+	Replicas   int32 // of the workload, as they are wanted now
+	Max        int32 // of the autoscaler; 0 without one
+}
+
+// Situation is what is known of a target at a check.
+type Situation struct {
+	Now       time.Time
+	Lags      []Lag // of all groups of the target
+	Memory    Memory
+	Doubt     string // why the memory cannot be trusted, such as a corrupt record; empty if it can
+	Off       string // why the target is left alone, such as a paused rollout; empty if it is not
+	Unsettled string // why an action has to wait, such as a rollout in progress; empty if it has not
+	Braked    string // why no target is acted on now, such as too many breaches at once; empty if they may be
+	Scale     *Scale // nil if there is nothing to raise, as with a paused ScaledObject
+}
+
+// Verb says what to write.
+type Verb string
+
+// What can be written.
+const (
+	Nothing      Verb = "nothing"
+	Remember     Verb = "remember"      // the record, on the workload
+	RestartNow   Verb = "restart"       // the restart and the record, on the workload
+	SetScale     Verb = "set_scale"     // the value and the record, on what Scale describes
+	RestoreScale Verb = "restore_scale" // as SetScale, with the value of before the episode
+)
+
+// Decision is what to do about a target.
+type Decision struct {
+	Verb   Verb
+	Reason Reason
+	Detail string // of the reason, in words
+	Scale  int32  // the value of SetScale and RestoreScale
+	Record Record // what to write, unless Verb is Nothing
+}
+
+// Reason says why it was decided so. It is the value of a metric's attribute and of an event's reason.
+type Reason string
+
+// The reasons of decisions.
+const (
+	NotDue      Reason = "not_due"
+	Off         Reason = "off"
+	Doubt       Reason = "doubt"
+	NoData      Reason = "no_data"
+	Below       Reason = "below_threshold"
+	Recovered   Reason = "recovered"
+	Draining    Reason = "draining"
+	Braked      Reason = "braked"
+	Reverted    Reason = "reverted"
+	CoolingDown Reason = "cooling_down"
+	Unsettled   Reason = "unsettled"
+	NoRoom      Reason = "no_room"
+	Acted       Reason = "acted"
+	Warned      Reason = "warned"
+	Exhausted   Reason = "exhausted"
+)
+
+// Judge decides what is done for a target. The record of the decision must be written together with its action, and only
+// if neither the workload nor the autoscaler has changed since the Situation was read.
+func (s *Settings) Judge(now Situation) Decision {
+	r := now.Memory.newest()
+	if !r.Checked.IsZero() && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
+		return Decision{Verb: Nothing, Reason: NotDue}
+	}
+	switch {
+	case now.Off != "":
+		return Decision{Verb: Nothing, Reason: Off, Detail: now.Off}
+	case now.Doubt != "":
+		return s.doubt(now)
+	}
+	switch state := s.state(now); {
+	case state == unknown:
+		return s.noData(now)
+	case state == below:
+		return s.below(now)
+	case state == draining && !r.inEpisode():
+		return Decision{Verb: Nothing, Reason: Draining}
+	case state == draining:
+		return now.remember(r, Draining, "")
+	default:
+		return s.breach(now)
+	}
+}
+
+type state int
+
+const (
+	below state = iota
+	unknown
+	draining
+	breach
+)
+
+// state is that of the worst group: one that breaches, else one that is drained soon, else one without data.
+func (s *Settings) state(now Situation) state {
+	worst := below
+	for _, l := range now.Lags {
+		worst = max(worst, s.stateOf(l, now.Now))
+	}
+	if len(now.Lags) == 0 {
+		return unknown
+	}
+	return worst
+}
+
+func (s *Settings) stateOf(l Lag, now time.Time) state {
+	switch {
+	case l.At.IsZero() || now.Sub(l.At) >= s.NoDataAfter:
+		return unknown
+	case l.Value < s.Threshold:
+		return below
+	case s.UnlessDraining && l.Falling*s.CheckInterval.Seconds() >= l.Value:
+		return draining
+	default:
+		return breach
+	}
+}
+
+// doubt forgets a memory that cannot be trusted, and leaves the target alone for long enough that no stage is repeated.
+func (s *Settings) doubt(now Situation) Decision {
+	until := now.Now.Add(doubtCooldown)
+	d := now.remember(now.Memory.newest().idle(), Doubt, now.Doubt)
+	d.Record.HoldUntil = &until
+	d.Record.tell(Doubt)
+	return d
+}
+
+// noData keeps the record: a lag that is unknown has not recovered. People are told once an episode.
+func (s *Settings) noData(now Situation) Decision {
+	r := now.Memory.newest()
+	if !r.inEpisode() || slices.Contains(r.Told, NoData) {
+		return Decision{Verb: Nothing, Reason: NoData}
+	}
+	d := now.remember(r, NoData, "")
+	d.Record.tell(NoData)
+	return d
+}
+
+// below ends the episode, and puts back what was raised in it.
+func (s *Settings) below(now Situation) Decision {
+	r, raised := now.Memory.newest(), now.raised()
+	if raised == nil && !r.inEpisode() {
+		return Decision{Verb: Nothing, Reason: Below}
+	}
+	d := now.remember(r.idle(), Below, "")
+	if r.Stage > 0 || raised != nil {
+		d.Reason, d.Record.Result = Recovered, Recovered
+		d.Record.tell(Recovered)
+	}
+	if raised == nil {
+		return d
+	}
+	if now.Scale == nil {
+		return Decision{Verb: Nothing, Reason: Unsettled, Detail: "the autoscaler is paused"}
+	}
+	d.Verb, d.Scale, d.Record.Raised = RestoreScale, raised.From, nil
+	if now.Scale.Value != raised.To { // somebody else has set it, and it stays
+		d.Scale = now.Scale.Value
+	}
+	return d
+}
+
+// breach climbs one stage, unless something holds it back.
+func (s *Settings) breach(now Situation) Decision {
+	r, raised := now.Memory.newest(), now.raised()
+	switch {
+	case now.Braked != "":
+		return Decision{Verb: Nothing, Reason: Braked, Detail: now.Braked}
+	case r.HoldUntil != nil && now.Now.Before(*r.HoldUntil):
+		return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + r.HoldUntil.Format(time.RFC3339)}
+	case raised != nil && now.Scale != nil && now.Scale.Value != raised.To && !slices.Contains(r.Told, Reverted):
+		d := now.remember(r, Reverted, "")
+		d.Record.tell(Reverted)
+		return d
+	case r.Stage >= len(s.Stages):
+		return Decision{Verb: Nothing, Reason: Exhausted}
+	}
+	stage := s.Stages[r.Stage]
+	if stage.Kind == Notify {
+		d := now.climb(r, Warned)
+		d.Record.tell(Warned)
+		return d
+	}
+	switch last := r.lastAction(); {
+	case now.Unsettled != "":
+		return Decision{Verb: Nothing, Reason: Unsettled, Detail: now.Unsettled}
+	case now.Now.Before(last.Add(s.Cooldown)):
+		return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + last.Add(s.Cooldown).Format(time.RFC3339)}
+	case stage.Kind == Restart:
+		d := now.climb(r, Acted)
+		d.Verb = RestartNow
+		d.Record.acted(now.Now)
+		return d
+	default:
+		return now.raise(r, raised, stage)
+	}
+}
+
+// raise raises the replicas, or the minimum of the autoscaler, as far as there is room.
+func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
+	d := now.climb(r, NoRoom)
+	if now.Scale == nil {
+		d.Record.tell(NoRoom)
+		return d
+	}
+	to := now.Scale.Replicas + stage.Replicas
+	for _, limit := range []int32{stage.MaxReplicas, now.Scale.Max} {
+		if limit > 0 {
+			to = min(to, limit)
+		}
+	}
+	if to <= now.Scale.Value || to <= now.Scale.Replicas {
+		d.Record.tell(NoRoom)
+		return d
+	}
+	d.Verb, d.Reason, d.Scale = SetScale, Acted, to
+	d.Record.Result = Acted
+	d.Record.acted(now.Now)
+	d.Record.Raised = &Raised{From: now.Scale.Value, To: to}
+	if raised != nil {
+		d.Record.Raised.From = raised.From
+	}
+	return d
+}
+
+// raised returns what was raised and not put back, nil if nothing was. What was raised before an autoscaler took over is
+// the autoscaler's business now.
+func (now Situation) raised() *Raised {
+	if now.Scale == nil || now.Scale.Autoscaler {
+		return now.Memory.Autoscaler.Raised
+	}
+	return now.Memory.Workload.Raised
+}
+
+// climb remembers that one more stage was taken.
+func (now Situation) climb(r Record, reason Reason) Decision {
+	d := now.remember(r, reason, "")
+	if d.Record.Episode == nil {
+		d.Record.Episode = &now.Now
+	}
+	d.Record.Stage++
+	return d
+}
+
+// remember writes a record and does nothing else.
+func (now Situation) remember(r Record, reason Reason, detail string) Decision {
+	r.Version, r.Sequence = version, r.Sequence+1
+	r.Checked, r.Result = now.Now, reason
+	r.Raised = now.Memory.Workload.Raised
+	r.Told, r.Unsent, r.Actions = slices.Clone(r.Told), slices.Clone(r.Unsent), slices.Clone(r.Actions)
+	return Decision{Verb: Remember, Reason: reason, Detail: detail, Record: r}
+}

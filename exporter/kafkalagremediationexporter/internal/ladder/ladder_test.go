@@ -1,0 +1,197 @@
+package ladder
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var usual = Settings{
+	Stages: []Stage{
+		{Kind: Restart}, {Kind: ScaleUp, Replicas: 2, MaxReplicas: 8}, {Kind: Notify},
+	},
+	Threshold: 150_000, CheckInterval: 10 * time.Minute, NoDataAfter: 15 * time.Minute, Cooldown: 10 * time.Minute, UnlessDraining: true,
+}
+
+func at(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+
+func lag(value float64, minutes int) []Lag { return []Lag{{Group: "g", Value: value, At: at(minutes)}} }
+
+// TestLadder climbs the whole ladder, recovers and relapses, with an autoscaler.
+func TestLadder(t *testing.T) {
+	var m Memory
+	minimum := int32(2)
+	for _, step := range []struct {
+		minute int
+		lag    float64
+		verb   Verb
+		reason Reason
+		stage  int
+		scale  int32
+	}{
+		{0, 149_999, Nothing, Below, 0, 0},
+		{10, 150_000, RestartNow, Acted, 1, 0},
+		{15, 150_000, Nothing, NotDue, 0, 0},
+		{20, 150_000, SetScale, Acted, 2, 5},
+		{30, 150_000, Remember, Warned, 3, 0},
+		{40, 150_000, Nothing, Exhausted, 0, 0},
+		{50, 149_999, RestoreScale, Recovered, 0, 2},
+		{60, 149_999, Nothing, Below, 0, 0},
+		{70, 150_000, RestartNow, Acted, 1, 0},
+	} {
+		d := usual.Judge(Situation{
+			Now: at(step.minute), Lags: lag(step.lag, step.minute), Memory: m,
+			Scale: &Scale{Autoscaler: true, Value: minimum, Replicas: 3, Max: 6},
+		})
+		assert.Equal(t, step.verb, d.Verb, "minute %d", step.minute)
+		assert.Equal(t, step.reason, d.Reason, "minute %d", step.minute)
+		assert.Equal(t, step.stage, d.Record.Stage, "minute %d", step.minute)
+		assert.Equal(t, step.scale, d.Scale, "minute %d", step.minute)
+		switch d.Verb {
+		case SetScale, RestoreScale:
+			m.Autoscaler, minimum = d.Record, d.Scale
+		case Remember, RestartNow:
+			m.Workload = d.Record
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	episode := at(-10)
+	first := Record{Version: 1, Sequence: 1, Episode: &episode, Stage: 1, Checked: at(-10), Actions: []time.Time{at(-10)}}
+	second := first
+	second.Stage, second.Sequence = 2, 2
+	raised := second
+	raised.Raised = &Raised{From: 2, To: 5}
+	high := lag(200_000, 0)
+	hold := at(30)
+	for name, tt := range map[string]struct {
+		now    Situation
+		verb   Verb
+		reason Reason
+		unsent []Reason
+		scale  int32
+	}{
+		"switched off":             {now: Situation{Lags: high, Off: "annotation"}, verb: Nothing, reason: Off},
+		"braked":                   {now: Situation{Lags: high, Braked: "4 targets"}, verb: Nothing, reason: Braked},
+		"rollout in progress":      {now: Situation{Lags: high, Unsettled: "rollout"}, verb: Nothing, reason: Unsettled},
+		"no data while idle":       {now: Situation{}, verb: Nothing, reason: NoData},
+		"no data in an episode":    {now: Situation{Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"old data in an episode":   {now: Situation{Lags: lag(5, -15), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"no data, already told":    {now: Situation{Memory: Memory{Workload: told(first, NoData)}}, verb: Nothing, reason: NoData},
+		"one group without data":   {now: Situation{Lags: append(lag(5, 0), Lag{Group: "h"}), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"one group of two is high": {now: Situation{Lags: append(lag(5, 0), high...)}, verb: RestartNow, reason: Acted},
+		"drained before the next check": {
+			now:  Situation{Lags: []Lag{{Value: 600_000, At: at(0), Falling: 1000}}, Memory: Memory{Workload: first}},
+			verb: Remember, reason: Draining,
+		},
+		"draining, but not fast enough": {now: Situation{Lags: []Lag{{Value: 600_001, At: at(0), Falling: 1000}}}, verb: RestartNow, reason: Acted},
+		"draining while idle":           {now: Situation{Lags: []Lag{{Value: 600_000, At: at(0), Falling: 1000}}}, verb: Nothing, reason: Draining},
+		"the cool-down lasts over episodes": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: Record{Version: 1, Sequence: 9, Actions: []time.Time{at(-9)}}}},
+			verb: Nothing, reason: CoolingDown,
+		},
+		"doubt":            {now: Situation{Lags: high, Doubt: "corrupt"}, verb: Remember, reason: Doubt, unsent: []Reason{Doubt}},
+		"held after doubt": {now: Situation{Lags: high, Memory: Memory{Workload: Record{Version: 1, Sequence: 1, HoldUntil: &hold}}}, verb: Nothing, reason: CoolingDown},
+		"at the autoscaler's maximum": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 5}},
+			verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom},
+		},
+		"never over the autoscaler's maximum": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 6}},
+			verb: SetScale, reason: Acted, scale: 6,
+		},
+		"never over max_replicas": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Value: 7, Replicas: 7}},
+			verb: SetScale, reason: Acted, scale: 8,
+		},
+		"a paused autoscaler": {now: Situation{Lags: high, Memory: Memory{Workload: first}}, verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom}},
+		"reverted from outside": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 9}},
+			verb: Remember, reason: Reverted, unsent: []Reason{Reverted},
+		},
+		"reverted, and told": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: told(raised, Reverted)}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 9}},
+			verb: Remember, reason: Warned, unsent: []Reason{Warned},
+		},
+		"recovered after a revert leaves the value": {
+			now:  Situation{Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 3, Replicas: 5, Max: 9}},
+			verb: RestoreScale, reason: Recovered, unsent: []Reason{Recovered}, scale: 3,
+		},
+		"recovered while the autoscaler is paused": {now: Situation{Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}}, verb: Nothing, reason: Unsettled},
+		"replicas of a workload are put back": {
+			now:  Situation{Lags: lag(5, 0), Memory: Memory{Workload: raised}, Scale: &Scale{Value: 5, Replicas: 5}},
+			verb: RestoreScale, reason: Recovered, unsent: []Reason{Recovered}, scale: 2,
+		},
+		"the copy of the autoscaler is newer": {now: Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: second}}, verb: Remember, reason: Warned, unsent: []Reason{Warned}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.now.Now = at(0)
+			d := usual.Judge(tt.now)
+			assert.Equal(t, tt.verb, d.Verb)
+			assert.Equal(t, tt.reason, d.Reason)
+			assert.Equal(t, tt.unsent, d.Record.Unsent)
+			assert.Equal(t, tt.scale, d.Scale)
+		})
+	}
+}
+
+func told(r Record, what Reason) Record {
+	r.Told = []Reason{what}
+	return r
+}
+
+func TestDoubtIsLong(t *testing.T) {
+	d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Doubt: "corrupt"})
+	for _, minutes := range []int{10, 359} {
+		held := usual.Judge(Situation{Now: at(minutes), Lags: lag(200_000, minutes), Memory: Memory{Workload: d.Record}})
+		assert.Equal(t, CoolingDown, held.Reason)
+	}
+	over := usual.Judge(Situation{Now: at(360), Lags: lag(200_000, 360), Memory: Memory{Workload: d.Record}})
+	assert.Equal(t, RestartNow, over.Verb)
+}
+
+func TestRecord(t *testing.T) {
+	episode := at(0)
+	want := Record{
+		Version: 1, Sequence: 3, Episode: &episode, Stage: 2, Checked: at(10), Result: Acted, Actions: []time.Time{at(0), at(10)},
+		Told: []Reason{NoData}, Unsent: []Reason{NoData}, Raised: &Raised{From: 2, To: 5},
+	}
+	got, err := ParseRecord(want.String())
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Empty(t, got.Sent(NoData).Unsent)
+	assert.Equal(t, int64(4), got.Sent(NoData).Sequence)
+
+	for text, problem := range map[string]string{
+		`x`:                                     "not a record",
+		`{"version":2,"sequence":1}`:            "version 2",
+		`{"version":1}`:                         "contradict",
+		`{"version":1,"sequence":1,"stage":1}`:  "contradict",
+		`{"version":1,"sequence":1,"stage":-1}`: "contradict",
+		`{"version":1,"sequence":1,"raised":{"from":5,"to":5}}`: "raised.from",
+		`{"version":1,"sequence":1,"checked":"yesterday"}`:      "not a record",
+	} {
+		_, err := ParseRecord(text)
+		require.ErrorContains(t, err, problem, text)
+	}
+	empty, err := ParseRecord("")
+	require.NoError(t, err)
+	assert.Zero(t, empty)
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add(`{"version":1,"sequence":1,"episode":"2026-01-01T00:00:00Z","stage":1,"raised":{"from":2,"to":4}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRecord(text)
+		if err != nil || text == "" {
+			return
+		}
+		again, err := ParseRecord(r.String())
+		require.NoError(t, err)
+		assert.Equal(t, r.String(), again.String())
+		_ = usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Memory: Memory{Workload: r}, Scale: &Scale{Value: 2, Replicas: 2}})
+	})
+}
