@@ -86,10 +86,16 @@ e2e-keda: $(COLLECTOR) .tools/gotestsum .tools/prometheus $(CONTROL_PLANE:%=.too
 	@gotestsum --format testname --raw-command -- \
 		$(GO) test -C test -json -count 1 -timeout 30m -tags keda -run TestKEDA ./e2e
 
+.PHONY: check-helm
+check-helm: .tools/helm $(CONTROL_PLANE:%=.tools/%) ## Compare deploy/helm with deploy/kubernetes; needs the chart: HELM_CHART=folder make check-helm
+	@test -f "$${HELM_CHART:-}/Chart.yaml" || { echo 'HELM_CHART must be the folder of the chart:' >&2; sed -n 's/^#   \(helm repo add .*\)/  \1/p' deploy/helm/values.yaml >&2; \
+		echo '  helm pull --untar open-telemetry/opentelemetry-collector --version 0.170.0' >&2; exit 1; }
+	HELM_CHART="$$(realpath "$$HELM_CHART")" $(GO) test -C test -count 1 -tags helm -run TestHelm ./e2e
+
 .PHONY: lint
 lint: .tools/golangci-lint ## Lint all modules
 	golangci-lint run ./...
-	cd test && golangci-lint run --build-tags keda ./...
+	cd test && golangci-lint run --build-tags keda,helm ./...
 
 .PHONY: fmt
 fmt: .tools/golangci-lint ## Format all modules
@@ -212,7 +218,8 @@ dist/demo: $(call go_sources,internal/demo internal/cmssim)
 .tools/etcd: package := go.etcd.io/etcd/server/v3
 .tools/prometheus-adapter: package := sigs.k8s.io/prometheus-adapter/cmd/adapter
 .tools/cyclonedx-gomod: package := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
-.tools/etcd .tools/prometheus-adapter .tools/cyclonedx-gomod: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
+.tools/helm: package := helm.sh/helm/v3/cmd/helm
+.tools/etcd .tools/prometheus-adapter .tools/cyclonedx-gomod .tools/helm: .tools/%: internal/tools/%/go.mod internal/tools/%/go.sum
 	$(tool_build) -C internal/tools/$* $(BUILD_FLAGS) -o $(CURDIR)/$@ $(package)
 	@touch $@
 
