@@ -58,6 +58,7 @@ func TestProjectVersionIsInStep(t *testing.T) {
 // TestTestedVersions: the table in the READMEs has the versions that the tests run.
 func TestTestedVersions(t *testing.T) {
 	versions := map[string]string{
+		"Go":                      version(t, "go.mod", `(?m)^go (\d+\.\d+)`),
 		"OpenTelemetry Collector": version(t, "builder-config.yaml", `processor/memorylimiterprocessor (v\S+)`),
 		"Kubernetes":              version(t, "internal/tools/kubernetes/go.mod", `k8s.io/kubernetes (v\S+)`),
 		"Prometheus":              version(t, "Makefile", `common/version.Version=(\S+?)'`),
@@ -65,12 +66,38 @@ func TestTestedVersions(t *testing.T) {
 		"KEDA":                    version(t, "internal/tools/keda/go.mod", `github.com/kedacore/keda/v2 (v\S+)`),
 		"Alertmanager":            version(t, "Makefile", `ALERTMANAGER := (v\S+)`),
 		"Prometheus Operator":     version(t, "test/chain/operator.go", `prometheus-operator@(v[^"]+)`),
+		"Helm chart":              version(t, "Makefile", `opentelemetry-collector --version (\d+\.\d+\.\d+)`),
 	}
 	for _, file := range []string{"README.md", "README.zh-CN.md"} {
 		content, err := os.ReadFile(root + file)
 		require.NoError(t, err)
 		for program, version := range versions {
 			assert.Regexp(t, `(?m)^\| `+program+`[^|]* \| `+regexp.QuoteMeta(version)+` \|$`, string(content), file)
+		}
+	}
+}
+
+// TestWorkflowGo: CI and releases take the newest patch of the Go that go.mod asks for.
+func TestWorkflowGo(t *testing.T) {
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Uses string
+				With map[string]any
+			}
+		}
+	}
+	content, err := os.ReadFile(root + ".github/workflows/ci.yml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(content, &workflow))
+	require.NotEmpty(t, workflow.Jobs)
+
+	want := version(t, "go.mod", `(?m)^go (\d+\.\d+)`) + ".x"
+	for name, job := range workflow.Jobs {
+		for _, step := range job.Steps {
+			if strings.HasPrefix(step.Uses, "actions/setup-go@") {
+				assert.Equal(t, want, step.With["go-version"], name)
+			}
 		}
 	}
 }
