@@ -6,6 +6,10 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 
 GO ?= go
+ifeq (,$(shell command -v $(GO)))
+$(error Go 1.26 or later is missing: install it from https://go.dev/dl/ and put it on the PATH)
+endif
+
 COLLECTOR := dist/otelcol-aliyunkafkalag
 
 export PATH := $(CURDIR)/.tools:$(PATH)
@@ -15,13 +19,10 @@ export GOWORK := off
 # GOOS and GOARCH.
 go_build = CGO_ENABLED=0 $(GO) build
 tool_build = GOOS= GOARCH= $(go_build)
-PLATFORM := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
+# Named again, since $(shell) does not see variables of the command line, as in make GOARCH=arm64.
+PLATFORM := $(shell GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) env GOOS GOARCH)
 VERSION := $(shell sed -n 's/^  version: //p' builder-config.yaml)
 BUILD_FLAGS := -trimpath -buildvcs=false -ldflags '-s -w'
-
-ifeq (,$(shell command -v $(GO)))
-$(error Go 1.26 or later is missing: install it from https://go.dev/dl/ and put it on the PATH)
-endif
 
 # $(call go_sources,folders) is what a binary is built from. Tests are not.
 go_sources = go.mod go.sum $(shell find $(1) -type f -not -name '*_test.go' -not -path '*/testdata/*')
@@ -55,11 +56,10 @@ RELEASE_PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
 release_folder = dist/release/otelcol-aliyunkafkalag_$(VERSION)_$(subst /,_,$(1))
 
 .PHONY: release
-release: dist/src/go.sum .tools/cyclonedx-gomod ## Build archives for all platforms, an SBOM and checksums in dist/release
+release: dist/src/go.sum .tools/cyclonedx-gomod ## Build archives for all platforms, each with an SBOM, and checksums in dist/release
 	@tar --version | grep -q GNU || { echo 'A release needs GNU tar.' >&2; exit 1; }
 	rm -rf dist/release
 	$(foreach platform,$(RELEASE_PLATFORMS),$(call release_for,$(platform)))
-	cyclonedx-gomod mod -json -licenses=false -noserial -output dist/release/sbom.cdx.json dist/src
 	cd dist/release && sha256sum -- *.tar.gz *.json > SHA256SUMS
 
 ##@ Develop
@@ -176,9 +176,16 @@ define build_for
 
 endef
 
-# $(call release_for,os/architecture) makes an archive that is the same bytes each time.
+# $(call release_for,os/architecture) makes an archive and an SBOM that are the same bytes each time. The SBOM is the
+# collector's: the other binaries have no further modules. sed fills in the project's own module, which the build knows
+# by its folder only.
+os = $(word 1,$(subst /, ,$(1)))
+arch = $(word 2,$(subst /, ,$(1)))
 define release_for
-	$(call build_for,$(word 1,$(subst /, ,$(1))),$(word 2,$(subst /, ,$(1))),$(release_folder))
+	$(call build_for,$(os),$(arch),$(release_folder))
+	GOOS=$(os) GOARCH=$(arch) cyclonedx-gomod bin -json -std -noserial -notimestamp -version v$(VERSION) \
+		-output $(release_folder).cdx.json $(release_folder)/otelcol-aliyunkafkalag
+	sed -i 's|\.\./\.\.|github.com/aliyunkafkalag/otelcol-aliyunkafkalag|; s|(devel)|v$(VERSION)|' $(release_folder).cdx.json
 	cp -r LICENSE README.md README.zh-CN.md CHANGELOG.md collector-config deploy docs $(release_folder)
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX -C dist/release -cf - \
 		$(notdir $(release_folder)) | gzip -n > $(release_folder).tar.gz
