@@ -51,10 +51,9 @@ func passwords(path string, settings map[string]any) (errs []error) {
 
 func hasPassword(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil { // a password with characters that a URL must not have
-		_, rest, _ := strings.Cut(text, "://")
-		authority, _, _ := strings.Cut(rest, "/")
-		user, _, found := strings.Cut(authority, "@")
+	if err != nil { // a password with characters that must be escaped in a URL, such as / and #
+		at := strings.LastIndex(text, "@")
+		_, user, found := strings.Cut(text[:max(at, 0)], "://")
 		return found && strings.Contains(user, ":")
 	}
 	_, set := u.User.Password()

@@ -23,9 +23,17 @@ func TestConvert(t *testing.T) {
 			exporters: map[string]any{
 				"prometheus_remote_write/a": map[string]any{"http": map[string]any{"endpoint": "https://user:S3cret@host/write"}},
 				"otlp_http":                 map[string]any{"metrics_endpoint": "http://:S3cret@host/", "headers": map[string]any{"x": "http://a:S3cret@b"}},
-				"other":                     map[string]any{"url": "http://user:S3cret%@host/"},
 			},
-			wrong: []string{"exporters::prometheus_remote_write/a::http::endpoint", "exporters::otlp_http::metrics_endpoint", "exporters::other::url"},
+			wrong: []string{"exporters::prometheus_remote_write/a::http::endpoint", "exporters::otlp_http::metrics_endpoint"},
+		},
+		"passwords that are not escaped": {
+			exporters: map[string]any{
+				"percent": map[string]any{"url": "http://user:S3cret%@host/"},
+				"slash":   map[string]any{"url": "http://user:S3cret/S3cret@host/"},
+				"hash":    map[string]any{"url": "http://user:S3cret#S3cret@host/"},
+				"at":      map[string]any{"url": "http://user:S3cret@S3cret@host/"},
+			},
+			wrong: []string{"exporters::percent::url", "exporters::slash::url", "exporters::hash::url", "exporters::at::url"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
