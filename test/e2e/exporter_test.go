@@ -2,134 +2,203 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/chain"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
-// pod is what the tests look at in a Deployment.
-type pod struct {
+// exporterPod is what the tests look at in the pod template of the Deployment.
+type exporterPod struct {
 	Metadata struct{ Labels map[string]string }
-	Spec     struct {
-		Containers []struct {
-			Name, Image string
-			Args        []string
-			Env         []struct {
-				Name, Value string
-				ValueFrom   struct {
-					SecretKeyRef struct{ Name, Key string } `json:"secretKeyRef" yaml:"secretKeyRef"`
-				} `json:"valueFrom" yaml:"valueFrom"`
-			}
-			ReadinessProbe, LivenessProbe struct {
-				HTTPGet struct{ Path string } `json:"httpGet"`
-			}
+	Spec     struct{ Containers []exporterContainer }
+}
+
+type exporterContainer struct {
+	Name, Image string
+	Args        []string
+	Ports       []struct {
+		Name          string
+		ContainerPort int
+	}
+	Env []struct {
+		Name, Value string
+		ValueFrom   struct {
+			SecretKeyRef struct{ Name, Key string }
 		}
 	}
+	ReadinessProbe, LivenessProbe struct {
+		HTTPGet struct{ Path, Port string }
+	}
 }
+
+// switchover is a way to create the exporter, to put the overlay in its place, and to go back. Each is a command of kubectl.
+type switchover struct{ create, replace, back string }
 
 // TestSingleFileExporter: the overlay scrape stands in for the exporter, and what its users built on it goes on working.
 func TestSingleFileExporter(t *testing.T) {
 	r := &rig{t: t, cms: harness.StartCMS(t, cmssim.Scenario{}), ControlPlane: chain.StartControlPlane(t)}
-	overlay := r.Kubectl("kustomize", deployFile("kubernetes", "overlays", "scrape"))
-	for _, created := range []string{"apply", "create"} {
-		t.Run("replaced after kubectl "+created, func(t *testing.T) { r.forTest(t).replaceExporter(created, overlay) })
+	for i, way := range []switchover{
+		{"create", "apply", "replace"},
+		{"apply", "apply", "apply"},
+		{"apply --server-side", "apply", "apply --server-side --force-conflicts"},
+		{"create", "apply --server-side --force-conflicts", "replace"},
+		{"apply", "apply --server-side --force-conflicts", "apply"},
+	} {
+		t.Run(way.create+" then "+way.replace+" then "+way.back, func(t *testing.T) {
+			r.forTest(t).switchOver(fmt.Sprintf("exporter-%d", i), way)
+		})
 	}
-	t.Run("scrape job, adapter rules and HPA", func(t *testing.T) { r.forTest(t).exporterChain(overlay) })
+	t.Run("scrape job and adapter rules and HPA", func(t *testing.T) { r.forTest(t).exporterChain() })
 }
 
-// replaceExporter applies the overlay over the exporter's own manifests, and goes back.
-func (r *rig) replaceExporter(created, overlay string) {
+// switchOver puts the overlay in the exporter's place and goes back, twice: to the old revision, and by the old manifest.
+func (r *rig) switchOver(namespace string, way switchover) {
 	r.t.Helper()
-	namespace := "exporter-" + created
+	exporter, overlay := r.exporterManifests(namespace)
+	r.on(exporter, way.create)
+	original := r.podTemplate(namespace)
+	ip := r.clusterIP(namespace)
+	r.awaitPods(namespace, "kafka-exporter:v1")
+	r.podsReady(namespace)
+
+	r.on(overlay, way.replace)
+	r.checkOverlay(namespace)
+	assert.Equal(r.t, ip, r.clusterIP(namespace), "the scrape job's target")
+	image := r.deployed(namespace).Spec.Containers[0].Image
+	r.awaitPods(namespace, image, "kafka-exporter:v1") // it stays until the new pod is ready
+	r.podsReady(namespace)
+	r.awaitPods(namespace, image)
+
+	// A second change, after which an undo without a revision would not go back to the exporter.
+	r.Kubectl("set", "env", "-n", namespace, "deployment/aliyun-kafka-exporter", "REGION_ID=cn-beijing")
+	r.Kubectl("rollout", "undo", "-n", namespace, "deployment/aliyun-kafka-exporter", "--to-revision=1")
+	assert.Equal(r.t, original, r.podTemplate(namespace), "after rollout undo")
+	r.on(overlay, way.replace)
+	r.checkOverlay(namespace)
+	r.on(exporter, way.back)
+	assert.Equal(r.t, original, r.podTemplate(namespace), "after kubectl %s", way.back)
+	r.Kubectl("delete", "-n", namespace, "networkpolicy,service,configmap", "-l", "app.kubernetes.io/name=otelcol-aliyunkafkalag")
+	assert.Equal(r.t, ip, r.clusterIP(namespace))
+}
+
+// exporterManifests are files with the exporter's manifests and the overlay, for a namespace that is new.
+func (r *rig) exporterManifests(namespace string) (exporter, overlay string) {
+	r.t.Helper()
+	r.Kubectl("create", "namespace", namespace)
+	dir := r.t.TempDir()
 	file := func(name, manifest string) string {
-		path := filepath.Join(r.t.TempDir(), name)
+		path := filepath.Join(dir, name)
 		require.NoError(r.t, os.WriteFile(path, []byte(manifest), 0o600))
 		return path
 	}
-	old := file("old.yaml", strings.ReplaceAll(read(r.t, "testdata/single-file-exporter.yaml"), "firecloud", namespace))
-	r.Kubectl("create", "namespace", namespace)
-	r.Kubectl(created, "-f", old)
-	harness.Eventually(r.t, func() bool { return r.deployed(namespace).Spec.Containers[0].Image == "kafka-exporter:v1" }, "the exporter is there")
+	made := r.Kubectl("kustomize", deployFile("kubernetes", "overlays", "scrape"))
+	return file("exporter.yaml", strings.ReplaceAll(read(r.t, "testdata/single-file-exporter.yaml"), "namespace: firecloud", "namespace: "+namespace)),
+		file("overlay.yaml", strings.ReplaceAll(made, "namespace: monitoring", "namespace: "+namespace))
+}
 
-	r.Kubectl("apply", "-f", file("new.yaml", strings.ReplaceAll(overlay, "namespace: monitoring", "namespace: "+namespace)))
+// on runs a command of kubectl on a file.
+func (r *rig) on(file, command string) {
+	r.t.Helper()
+	r.Kubectl(append(strings.Fields(command), "-f", file)...)
+}
+
+func (r *rig) checkOverlay(namespace string) {
+	r.t.Helper()
 	got := r.deployed(namespace)
 	require.Len(r.t, got.Spec.Containers, 1)
 	container := got.Spec.Containers[0]
 	assert.Contains(r.t, container.Image, "otelcol-aliyunkafkalag:")
 	assert.Equal(r.t, []string{"--config=/etc/otelcol/prometheus-scrape.yaml"}, container.Args)
-	assert.Equal(r.t, "/metrics", container.ReadinessProbe.HTTPGet.Path)
-	assert.Equal(r.t, "/metrics", container.LivenessProbe.HTTPGet.Path)
-	for _, service := range []string{"aliyun-kafka-exporter-service", "otelcol-aliyunkafkalag"} {
-		assert.Subset(r.t, got.Metadata.Labels, r.selector(namespace, service), service)
+	assert.Equal(r.t, "/metrics metrics", container.ReadinessProbe.HTTPGet.Path+" "+container.ReadinessProbe.HTTPGet.Port)
+	assert.Equal(r.t, "/metrics metrics", container.LivenessProbe.HTTPGet.Path+" "+container.LivenessProbe.HTTPGet.Port)
+	ports := map[string]int{}
+	for _, port := range container.Ports {
+		ports[port.Name] = port.ContainerPort
 	}
-	harness.Eventually(r.t, func() bool {
-		return strings.Count(r.Kubectl("get", "pods", "-n", namespace, "-l", "app=aliyun-kafka-exporter", "-o", "name"), "pod/") == 1
-	}, "one pod is left")
-
-	r.Kubectl("rollout", "undo", "-n", namespace, "deployment/aliyun-kafka-exporter")
-	assert.Equal(r.t, "kafka-exporter:v1", r.deployed(namespace).Spec.Containers[0].Image)
-	assert.Subset(r.t, r.deployed(namespace).Metadata.Labels, r.selector(namespace, "aliyun-kafka-exporter-service"))
-	r.Kubectl("apply", "-f", old)
-	assert.Len(r.t, r.deployed(namespace).Spec.Containers, 1)
+	assert.Equal(r.t, map[string]int{"metrics": 9876, "telemetry": 8888, "health": 13133}, ports)
+	for _, service := range []string{"aliyun-kafka-exporter-service", "otelcol-aliyunkafkalag"} {
+		var s struct {
+			Spec struct{ Selector map[string]string }
+		}
+		r.object(namespace, "service/"+service, &s)
+		require.NotEmpty(r.t, s.Spec.Selector)
+		assert.Subset(r.t, got.Metadata.Labels, s.Spec.Selector, service)
+	}
 }
 
-// deployed is the pod template of the Deployment.
-func (r *rig) deployed(namespace string) pod {
+// object decodes an object of the API server.
+func (r *rig) object(namespace, name string, into any) {
 	r.t.Helper()
-	var d struct{ Spec struct{ Template pod } }
-	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", "deployment", "-n", namespace, "aliyun-kafka-exporter", "-o", "json")), &d))
+	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", "-n", namespace, name, "-o", "json")), into))
+}
+
+func (r *rig) deployed(namespace string) exporterPod {
+	r.t.Helper()
+	var d struct {
+		Spec struct{ Template exporterPod }
+	}
+	r.object(namespace, "deployment/aliyun-kafka-exporter", &d)
 	return d.Spec.Template
 }
 
-func (r *rig) selector(namespace, service string) map[string]string {
+// podTemplate is all that Kubernetes knows of the pods.
+func (r *rig) podTemplate(namespace string) any {
 	r.t.Helper()
-	var s struct {
-		Spec struct{ Selector map[string]string }
-	}
-	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", "service", "-n", namespace, service, "-o", "json")), &s))
-	require.NotEmpty(r.t, s.Spec.Selector)
-	return s.Spec.Selector
+	var d struct{ Spec struct{ Template any } }
+	r.object(namespace, "deployment/aliyun-kafka-exporter", &d)
+	return d.Spec.Template
 }
 
-// exporterEnv is the environment that Kubernetes makes of the overlay's Deployment.
-func exporterEnv(t *testing.T, overlay string) (env []string) {
-	t.Helper()
-	decoder := yaml.NewDecoder(strings.NewReader(overlay))
-	for {
-		var d struct {
-			Kind string
-			Spec struct{ Template pod }
-		}
-		require.NoError(t, decoder.Decode(&d))
-		if d.Kind != "Deployment" {
-			continue
-		}
-		values := map[string]string{}
-		for _, v := range d.Spec.Template.Spec.Containers[0].Env {
-			value := os.Expand(strings.NewReplacer("$(", "${", ")", "}").Replace(v.Value), func(name string) string { return values[name] })
-			switch v.ValueFrom.SecretKeyRef {
-			case struct{ Name, Key string }{"aliyun-secrets", "accessKeyID"}:
-				value = cmssim.AccessKeyID
-			case struct{ Name, Key string }{"aliyun-secrets", "accessKeySecret"}:
-				value = cmssim.AccessKeySecret
-			}
-			values[v.Name] = value
-			if v.Name != "HEALTH_CHECK_ENDPOINT" && v.Name != "TELEMETRY_HOST" { // here on loopback
-				env = append(env, v.Name+"="+value)
-			}
-		}
-		return env
+func (r *rig) clusterIP(namespace string) string {
+	r.t.Helper()
+	return r.Kubectl("get", "-n", namespace, "service/aliyun-kafka-exporter-service", "-o", "jsonpath={.spec.clusterIP}")
+}
+
+// awaitPods waits until the exporter's Service selects pods with exactly these images.
+func (r *rig) awaitPods(namespace string, images ...string) {
+	r.t.Helper()
+	harness.Eventually(r.t, func() bool {
+		got := strings.Fields(r.Kubectl("get", "pods", "-n", namespace, "-l", "app=aliyun-kafka-exporter", "-o", "jsonpath={.items[*].spec.containers[*].image}"))
+		return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(images)))
+	}, "the pods are %v", images)
+}
+
+// podsReady reports all pods of a namespace as ready, as a kubelet would.
+func (r *rig) podsReady(namespace string) {
+	r.t.Helper()
+	for _, name := range strings.Fields(r.Kubectl("get", "pods", "-n", namespace, "-o", "name")) {
+		_, _ = r.Try("patch", name, "-n", namespace, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
 	}
+}
+
+// environment is what Kubernetes makes of the container's variables: in their order, as $(NAME) has to be defined before.
+func (c exporterContainer) environment() (env []string) {
+	values := map[string]string{}
+	for _, v := range c.Env {
+		value := os.Expand(strings.NewReplacer("$(", "${", ")", "}").Replace(v.Value), func(name string) string { return values[name] })
+		switch v.ValueFrom.SecretKeyRef {
+		case struct{ Name, Key string }{"aliyun-secrets", "accessKeyID"}:
+			value = cmssim.AccessKeyID
+		case struct{ Name, Key string }{"aliyun-secrets", "accessKeySecret"}:
+			value = cmssim.AccessKeySecret
+		}
+		values[v.Name] = value
+		if v.Name != "HEALTH_CHECK_ENDPOINT" && v.Name != "TELEMETRY_HOST" { // here on loopback
+			env = append(env, v.Name+"="+value)
+		}
+	}
+	return env
 }
 
 // exporterHPA is that of the exporter's users, without its waiting times.
@@ -148,12 +217,16 @@ spec:
         target: {type: Value, value: "50000"}
   behavior:
     scaleUp: {stabilizationWindowSeconds: 0, policies: [{type: Pods, value: 1, periodSeconds: 1}]}
+    scaleDown: {stabilizationWindowSeconds: 0}
 `
 
 // exporterChain runs the collector as the overlay does, behind the exporter's scrape job, adapter rules, HPA and alert.
-func (r *rig) exporterChain(overlay string) {
+func (r *rig) exporterChain() {
 	r.t.Helper()
-	env := exporterEnv(r.t, overlay)
+	exporter, overlay := r.exporterManifests("firecloud")
+	r.on(exporter, "create")
+	r.on(overlay, "apply")
+	env := r.deployed("firecloud").Spec.Containers[0].environment()
 	assert.Contains(r.t, env, "KAFKA_INSTANCES=["+instance+"]")
 	page := harness.StartPage(r.t, r.cms, harness.Quick, env...)
 	resp, err := http.Get(page.URL) //nolint:noctx // answers at once
@@ -181,7 +254,6 @@ scrape_configs:
 	assert.Len(r.t, r.prometheus.Query(`kafka_consumer_message_accumulation`), 2, "only the instance of TARGET_INSTANCE_ID")
 
 	r.StartAdapter("testdata/single-file-exporter-adapter.yaml", r.prometheus.URL)
-	r.Apply("{apiVersion: v1, kind: Namespace, metadata: {name: firecloud}}")
 	for name, value := range map[string]string{"cust_message_accumulation": `"value":"200k"`, "cd_message_accumulation": `"value":"0"`} {
 		harness.Eventually(r.t, func() bool {
 			out, err := r.Try("get", "--raw", chain.ExternalMetrics+"/namespaces/firecloud/"+name)
@@ -190,11 +262,15 @@ scrape_configs:
 	}
 	r.Apply(strings.Replace(consumer{name: "my-kafka-consumer-deployment", replicas: 2}.deployment(), "metadata: {name:", "metadata: {namespace: firecloud, name:", 1))
 	r.Apply(exporterHPA)
+	r.awaitReplicas("5")
+	r.lags.set(instance, "cust_docking_analog", 0) // the exporter would not show it
+	r.awaitReplicas("2")
+}
+
+func (r *rig) awaitReplicas(n string) {
+	r.t.Helper()
 	harness.Eventually(r.t, func() bool {
-		pods := strings.Fields(r.Kubectl("get", "pods", "-n", "firecloud", "-o", "name"))
-		for _, pod := range pods { // Value counts pods that are ready
-			_, _ = r.Try("patch", pod, "-n", "firecloud", "--subresource=status", "--type=merge", podReady)
-		}
-		return r.Kubectl("get", "deployment", "-n", "firecloud", "my-kafka-consumer-deployment", "-o", "jsonpath={.status.replicas}") == "5"
-	}, "the HPA scales")
+		r.podsReady("firecloud") // Value counts pods that are ready
+		return r.Kubectl("get", "deployment", "-n", "firecloud", "my-kafka-consumer-deployment", "-o", "jsonpath={.status.replicas}") == n
+	}, "the HPA sets %s replicas", n)
 }

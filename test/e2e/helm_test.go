@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,13 +25,15 @@ import (
 type shape struct {
 	Image, Strategy, Name      string
 	PodSecurity, Security      any
-	Resources, Annotations     any
+	Resources                  any
+	Annotations                int // of the ServiceAccount
 	Env                        map[string]string
 	Secrets                    []string // that become environment
 	Configs                    []string // beside the first
 	LivenessPath               string
 	Token                      bool
-	Ports                      []int // of the Service
+	Ports                      []int             // of the Service
+	portNames                  map[string]string // of the container
 	Ingress, Egress            []string
 	NameLabel, ServiceSelected string
 }
@@ -127,12 +130,11 @@ func shapeOf(t *testing.T, manifest string) (s shape) {
 				Spec struct{ Ingress, Egress rules }
 			}
 			into(o, &n)
-			names := map[string]string{"metrics": "8888", "health": "13133", "lag": "9876"}
 			list := func(r rules) (ports []string) {
 				for _, rule := range r {
 					for _, p := range rule.Ports {
 						port := fmt.Sprint(p.Port)
-						if number, ok := names[port]; ok {
+						if number, ok := s.portNames[port]; ok {
 							port = number
 						}
 						if p.Protocol == "" {
@@ -148,6 +150,7 @@ func shapeOf(t *testing.T, manifest string) (s shape) {
 		}
 	}
 	slices.Sort(s.Ports)
+	s.portNames = nil // only the numbers have to be the same
 	return s
 }
 
@@ -176,6 +179,10 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 						}
 						SecurityContext, Resources any
 						LivenessProbe              struct{ HTTPGet struct{ Path string } }
+						Ports                      []struct {
+							Name          string
+							ContainerPort int
+						}
 					}
 				}
 			}
@@ -187,6 +194,10 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 	s.Name, s.Strategy, s.NameLabel = d.Metadata.Name, d.Spec.Strategy.Type, pod.Metadata.Labels["app.kubernetes.io/name"]
 	s.Image, s.PodSecurity, s.Security, s.Resources = c.Image, pod.Spec.SecurityContext, c.SecurityContext, c.Resources
 	s.LivenessPath = c.LivenessProbe.HTTPGet.Path
+	s.portNames = map[string]string{}
+	for _, p := range c.Ports {
+		s.portNames[p.Name] = strconv.Itoa(p.ContainerPort)
+	}
 	for _, arg := range c.Args[1:] {
 		if value, ok := strings.CutPrefix(arg, "--config="); ok && strings.HasPrefix(value, "/") {
 			arg = "--config=" + filepath.Base(value)
