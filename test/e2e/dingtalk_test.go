@@ -121,7 +121,7 @@ func startAlertmanager(t *testing.T, receiver, url string) (address string) {
 // odd are names of groups, and how a message shows them: nothing can become a link, a mention or formatting.
 var odd = map[string]string{
 	`a"b`: `a"b`, `x\y`: "x·y", "- a: b": "- a: b", "# c": "· c", "%s%d{{x}}": "%s%d{{x}}", "<b>&": "·b··", "中文组": "中文组", "😀": "😀",
-	"'q'": "'q'", "](http://evil.example)": "··http:··evil.example·", "line\nbreak": "line·break", "bell\a": "bell·", "@13800000000": "·13800000000",
+	"'q'": "'q'", "](http://evil.example)": "··http:··evil.example·", "line\nbreak": "line·break", "bell\a": "bell·", "para\u2029graph": "para·graph", "@13800000000": "·13800000000",
 	"`code` **bold**": "·code· ··bold··",
 }
 
