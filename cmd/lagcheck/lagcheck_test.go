@@ -108,6 +108,19 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestRejectedInstance: an instance that makes calls fail is named, and neither silent nor counted as a batch.
+func TestRejectedInstance(t *testing.T) {
+	cms, config := start(t, ", instances: [alikafka_a, alikafka_z]")
+	require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: cmssim.FaultResourceNotFound, Match: "alikafka_z"}))
+	code, out, problems := check1("--config", config)
+	assert.Equal(t, exitFailed, code, problems)
+	assert.Contains(t, out, "FAILED         instance alikafka_z: ")
+	assert.Contains(t, out, "It will work in part")
+	assert.Contains(t, out, "calls a month  43200")
+	assert.Contains(t, out, "orders")
+	assert.NotContains(t, out, "NO LAG")
+}
+
 func TestUsage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args []string

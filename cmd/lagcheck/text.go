@@ -35,11 +35,18 @@ func text(reports []*aliyunkafkalagreceiver.Report) string {
 			fmt.Fprintf(table, "    %s\t%s\t%.0f\t%s\n", strings.TrimSpace(g.ConsumerGroup+" "+g.Topic), g.InstanceID, g.Lag, time.Duration(g.AgeSeconds)*time.Second)
 		}
 		_ = table.Flush() // into memory
-		if r.OK {
-			b.WriteString("\nIt will work: a current point was read.\n")
-		} else {
-			b.WriteString("\nIt will not work yet: no current point was read.\n")
-		}
+		b.WriteString(verdict(r))
 	}
 	return b.String()
+}
+
+func verdict(r *aliyunkafkalagreceiver.Report) string {
+	switch {
+	case r.OK:
+		return "\nIt will work: a current point was read.\n"
+	case len(r.Groups) > 0:
+		return "\nIt will work in part: CloudMonitor rejects calls for an instance.\n"
+	default:
+		return "\nIt will not work yet: no current point was read.\n"
+	}
 }

@@ -26,7 +26,7 @@ type Report struct {
 	Calls          int64     `json:"calls"`                     // that the check made
 	ProjectedCalls int64     `json:"projected_calls_per_month"` // at least
 	FreeQuota      int       `json:"free_quota_per_month"`
-	OK             bool      `json:"ok"` // a current point was read
+	OK             bool      `json:"ok"` // a current point was read, and no instance is rejected
 }
 
 // Group is the newest point of a series.
@@ -65,23 +65,27 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	scrape := r.tracker.Begin(r.clock.now(), func() time.Duration { return timeLeft(ctx) })
+	streams := r.tracker.Streams() // an instance that is set aside is rarely asked for
 	calls, _ := r.reader.read(ctx, scrape)
 	result := scrape.Finish()
 
 	report := &Report{
 		Receiver: r.set.ID.String(), Endpoint: r.cfg.endpointURL(), Credentials: r.cfg.Credentials.settings().Describe(),
 		Groups: groupsOf(result.Entries, r.clock.now()), Calls: calls, FreeQuota: freeQuota,
-		ProjectedCalls: int64(math.Ceil(float64(r.tracker.Streams()) * float64(month) / float64(r.cfg.CollectionInterval))),
+		ProjectedCalls: int64(math.Ceil(float64(streams) * float64(month) / float64(r.cfg.CollectionInterval))),
 	}
 	for _, f := range result.Failures {
-		report.Failures = append(report.Failures, problemOf(f))
+		report.Failures = append(report.Failures, problemOf(f.Stream, f.Err))
+	}
+	for _, b := range result.Bad {
+		report.Failures = append(report.Failures, problemOf("instance "+b.Instance, b.Err))
 	}
 	for _, instance := range r.cfg.Instances {
 		if len(report.Failures) == 0 && !slices.ContainsFunc(report.Groups, func(g Group) bool { return g.InstanceID == instance }) {
 			report.Silent = append(report.Silent, instance)
 		}
 	}
-	report.OK = len(report.Groups) > 0
+	report.OK = len(report.Groups) > 0 && len(result.Bad) == 0
 	return report, nil
 }
 
@@ -101,9 +105,9 @@ func groupsOf(entries []lag.Entry, now time.Time) []Group {
 	return groups
 }
 
-func problemOf(f lag.Failure) Problem {
-	p := Problem{What: f.Stream, Error: f.Err.Error(), Kind: string(cms.KindOf(f.Err))}
-	if e, ok := errors.AsType[*cms.Error](f.Err); ok && e.Kind == cms.KindForbidden {
+func problemOf(what string, err error) Problem {
+	p := Problem{What: what, Error: err.Error(), Kind: string(cms.KindOf(err))}
+	if e, ok := errors.AsType[*cms.Error](err); ok && e.Kind == cms.KindForbidden {
 		p.Action = "cms:QueryMetricList"
 	}
 	return p
