@@ -35,7 +35,7 @@ func start(t *testing.T, keys string) (cms *cmssim.Server, config string) {
 	return cms, "yaml:receivers: {aliyunkafkalag: {region: cn-hangzhou, retry_on_failure: {enabled: false}, endpoint: \"" + server.URL + "\"" + keys + "}, otlp: {}}"
 }
 
-func check1(args ...string) (code int, out, problems string) {
+func lagcheck(args ...string) (code int, out, problems string) {
 	var o, p bytes.Buffer
 	code = run(context.Background(), args, &o, &p)
 	return code, o.String(), p.String()
@@ -43,7 +43,7 @@ func check1(args ...string) (code int, out, problems string) {
 
 func TestText(t *testing.T) {
 	_, config := start(t, "")
-	code, out, problems := check1("--config", config)
+	code, out, problems := lagcheck("--config", config)
 	assert.Zero(t, code, problems)
 	assert.Regexp(t, `^aliyunkafkalag
   CloudMonitor   http://127.0.0.1:\d+
@@ -62,7 +62,7 @@ $`, out)
 
 func TestJSON(t *testing.T) {
 	_, config := start(t, ", instances: [alikafka_a, alikafka_b], consumer_groups: {include: [{strict: orders}]}")
-	code, out, problems := check1("--config", config, "--output", "json")
+	code, out, problems := lagcheck("--config", config, "--output", "json")
 	assert.Zero(t, code, problems)
 	var reports []aliyunkafkalagreceiver.Report
 	require.NoError(t, json.Unmarshal([]byte(out), &reports))
@@ -99,7 +99,7 @@ func TestFailures(t *testing.T) {
 			for key, value := range tt.env {
 				t.Setenv(key, value)
 			}
-			code, out, problems := check1("--config", config)
+			code, out, problems := lagcheck("--config", config)
 			assert.Equal(t, exitFailed, code, problems)
 			assert.Contains(t, out, tt.want)
 			assert.Contains(t, out, "It will not work yet")
@@ -112,7 +112,7 @@ func TestFailures(t *testing.T) {
 func TestRejectedInstance(t *testing.T) {
 	cms, config := start(t, ", instances: [alikafka_a, alikafka_z]")
 	require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: cmssim.FaultResourceNotFound, Match: "alikafka_z"}))
-	code, out, problems := check1("--config", config)
+	code, out, problems := lagcheck("--config", config)
 	assert.Equal(t, exitFailed, code, problems)
 	assert.Contains(t, out, "FAILED         instance alikafka_z: ")
 	assert.Contains(t, out, "It will work in part")
@@ -138,13 +138,13 @@ func TestUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("REGION", "")
-			code, out, problems := check1(tt.args...)
+			code, out, problems := lagcheck(tt.args...)
 			assert.Equal(t, exitUsage, code)
 			assert.Empty(t, out)
 			assert.Contains(t, problems, tt.want)
 		})
 	}
-	code, _, problems := check1("--help")
+	code, _, problems := lagcheck("--help")
 	assert.Zero(t, code)
 	assert.Contains(t, problems, "-config")
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -64,15 +63,13 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	defer r.closeIdle()
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
-	scrape := r.tracker.Begin(r.clock.now(), func() time.Duration { return timeLeft(ctx) })
-	streams := r.tracker.Streams() // an instance that is set aside is rarely asked for
-	calls, _ := r.reader.read(ctx, scrape)
-	result := scrape.Finish()
+	streams := r.tracker.Streams() // before the scrape: an instance that it sets aside is rarely asked for
+	result, calls := r.readStreams(ctx)
 
 	report := &Report{
 		Receiver: r.set.ID.String(), Endpoint: r.cfg.endpointURL(), Credentials: r.cfg.Credentials.settings().Describe(),
 		Groups: groupsOf(result.Entries, r.clock.now()), Calls: calls, FreeQuota: freeQuota,
-		ProjectedCalls: int64(math.Ceil(float64(streams) * float64(month) / float64(r.cfg.CollectionInterval))),
+		ProjectedCalls: projectedCalls(float64(streams), r.cfg.CollectionInterval),
 	}
 	for _, f := range result.Failures {
 		report.Failures = append(report.Failures, problemOf(f.Stream, f.Err))
@@ -80,10 +77,8 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	for _, b := range result.Bad {
 		report.Failures = append(report.Failures, problemOf("instance "+b.Instance, b.Err))
 	}
-	for _, instance := range r.cfg.Instances {
-		if len(report.Failures) == 0 && !slices.ContainsFunc(report.Groups, func(g Group) bool { return g.InstanceID == instance }) {
-			report.Silent = append(report.Silent, instance)
-		}
+	if len(report.Failures) == 0 {
+		report.Silent = without(r.cfg.Instances, report.Groups, func(g Group) string { return g.InstanceID })
 	}
 	report.OK = len(report.Groups) > 0 && len(result.Bad) == 0
 	return report, nil

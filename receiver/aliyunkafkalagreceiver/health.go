@@ -139,13 +139,18 @@ func (h *health) badInstances(bad []lag.BadInstance) {
 
 // silent logs the instances of which no series is known, although all were read for some time.
 func (h *health) silent(instances []string, known []lag.Watermark) {
-	without := slices.DeleteFunc(slices.Clone(instances), func(id string) bool {
-		return slices.ContainsFunc(known, func(w lag.Watermark) bool { return w.Key.Instance == id })
-	})
-	if len(without) > 0 && len(known) > 0 {
+	silent := without(instances, known, func(w lag.Watermark) string { return w.Key.Instance })
+	if len(silent) > 0 && len(known) > 0 {
 		h.logger.Warn("CloudMonitor has no lag of these instances; check their IDs, consumer_groups, and that their consumers commit offsets (logged once)",
-			zap.Strings("instances", firstNames(without, func(id string) string { return id })), zap.Int("number", len(without)))
+			zap.Strings("instances", firstNames(silent, func(id string) string { return id })), zap.Int("number", len(silent)))
 	}
+}
+
+// without returns the instances that none of the known series belongs to.
+func without[T any](instances []string, known []T, instanceOf func(T) string) []string {
+	return slices.DeleteFunc(slices.Clone(instances), func(id string) bool {
+		return slices.ContainsFunc(known, func(k T) bool { return instanceOf(k) == id })
+	})
 }
 
 // remarkable are the reasons for a drop that are logged, once each. The telemetry counts them all.

@@ -56,16 +56,22 @@ func (r *lagReceiver) read(ctx context.Context) lag.Result {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout*4/5)
 	defer cancel()
 
-	scrape := r.tracker.Begin(r.clock.now(), func() time.Duration { return timeLeft(ctx) })
-	calls, malformed := r.reader.read(ctx, scrape)
-	result := scrape.Finish()
-	if malformed > 0 {
-		result.Dropped[dropMalformed] = malformed
-	}
+	result, calls := r.readStreams(ctx)
 	if len(result.Failures) == 0 && r.quota.scraped(calls) {
 		r.health.silent(r.cfg.Instances, r.tracker.Watermarks())
 	}
 	return result
+}
+
+// readStreams reads every stream until ctx ends. It returns the result and how many calls that took.
+func (r *lagReceiver) readStreams(ctx context.Context) (result lag.Result, calls int64) {
+	scrape := r.tracker.Begin(r.clock.now(), func() time.Duration { return timeLeft(ctx) })
+	calls, malformed := r.reader.read(ctx, scrape)
+	result = scrape.Finish()
+	if malformed > 0 {
+		result.Dropped[dropMalformed] = malformed
+	}
+	return result, calls
 }
 
 // timeLeft returns how long ctx lasts, and nothing once it has ended.

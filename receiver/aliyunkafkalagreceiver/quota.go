@@ -47,10 +47,15 @@ func (q *quota) scraped(calls int64) bool {
 
 func (q *quota) log(what string, callsPerScrape float64, fields ...zap.Field) {
 	level, remark := zap.InfoLevel, "; everything in the account shares the free quota"
-	projected := int64(math.Ceil(callsPerScrape * float64(month) / float64(q.interval)))
+	projected := projectedCalls(callsPerScrape, q.interval)
 	if projected > freeQuota {
 		level, remark = zap.WarnLevel, "; the projected calls exceed the account's free quota: raise collection_interval or list fewer instances"
 	}
 	q.logger.Log(level, what+remark, append(fields, zap.Stringer("collection_interval", q.interval), zap.Float64("calls_per_scrape", callsPerScrape),
 		zap.Int64("projected_calls_per_month", projected), zap.Int("free_quota_per_month", freeQuota))...)
+}
+
+// projectedCalls returns how many calls a month a number of calls for each scrape comes to.
+func projectedCalls(perScrape float64, interval time.Duration) int64 {
+	return int64(math.Ceil(perScrape * float64(month) / float64(interval)))
 }

@@ -3,9 +3,7 @@ package chain
 import (
 	"crypto/x509/pkix"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,9 +49,5 @@ func (c *ControlPlane) kedaCertificates() string {
 // kedaCRDs is the folder of the CRDs in KEDA's module.
 func (c *ControlPlane) kedaCRDs() string {
 	c.t.Helper()
-	cmd := exec.CommandContext(c.t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/kedacore/keda/v2")
-	cmd.Dir = filepath.Join(harness.Root(), "internal", "tools", "keda")
-	out, err := cmd.Output()
-	require.NoError(c.t, err)
-	return filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "bases")
+	return filepath.Join(c.moduleDir("internal/tools/keda", "github.com/kedacore/keda/v2"), "config", "crd", "bases")
 }

@@ -47,8 +47,5 @@ func TestPrometheusWithPassword(t *testing.T) {
 	require.NoError(t, os.WriteFile(auth, []byte(`{apiVersion: v1, kind: Config, current-context: p, contexts: [{name: p, context: {cluster: p, user: p}}],
  clusters: [{name: p, cluster: {server: "https://unused"}}], users: [{name: p, user: {username: `+user+`, password: '`+password+`'}}]}`), 0o600))
 	r.StartAdapter(adapterConfig(t), guarded, "--prometheus-auth-config="+auth)
-	harness.Eventually(t, func() bool {
-		out, err := r.Try("get", "--raw", chain.ExternalMetrics+"/namespaces/default/kafka_consumer_desired_replicas?labelSelector=consumer_group%3Dguarded")
-		return err == nil && strings.Contains(out, `"value":"3"`)
-	}, "the adapter reads it")
+	r.awaitExternalMetric("default", "kafka_consumer_desired_replicas?labelSelector=consumer_group%3Dguarded", `"value":"3"`)
 }

@@ -161,9 +161,10 @@ func (r *rig) autoscalers() map[string]autoscalerState {
 	return states
 }
 
-func (r *rig) get(list any, kind string) {
+// get decodes what kubectl gets.
+func (r *rig) get(into any, what ...string) {
 	r.t.Helper()
-	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", kind, "-o", "json")), list))
+	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl(append([]string{"get", "-o", "json"}, what...)...)), into))
 }
 
 // awaitMetrics waits until every autoscaler has read its metric.

@@ -67,10 +67,8 @@ func (d *dingTalk) take(r *http.Request) (fault string) {
 		return err.Error()
 	}
 	var m dingTalkMessage
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.DisallowUnknownFields()
 	d.arrivals = append(d.arrivals, time.Now())
-	switch err := decoder.Decode(&m); {
+	switch err := strict(body, &m); {
 	case err != nil:
 		return "not a message: " + err.Error()
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):

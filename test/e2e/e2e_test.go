@@ -194,13 +194,18 @@ func (r *rig) renamedMetrics() {
 	r.lags.set(instance, "cust_docking_analog", 120_000)
 	r.lags.set(instance, "cd_docking_analog", 7)
 	for name, want := range map[string]string{"cust_message_accumulation": `"value":"120k"`, "cd_message_accumulation": `"value":"7"`} {
-		path := chain.ExternalMetrics + "/namespaces/default/" + name
-		harness.Eventually(r.t, func() bool {
-			out, err := r.Try("get", "--raw", path)
-			return err == nil && strings.Contains(out, want)
-		}, "%s is served", name)
+		r.awaitExternalMetric("default", name, want)
 	}
 	r.lags.clear()
+}
+
+// awaitExternalMetric waits until the API server serves a metric, which may have a query behind it, with a value.
+func (r *rig) awaitExternalMetric(namespace, metric, value string) {
+	r.t.Helper()
+	harness.Eventually(r.t, func() bool {
+		out, err := r.Try("get", "--raw", chain.ExternalMetrics+"/namespaces/"+namespace+"/"+metric)
+		return err == nil && strings.Contains(out, value)
+	}, "%s is served", metric)
 }
 
 // troubleScalesNothing: neither a restart of the collector nor an outage of CloudMonitor of
@@ -250,7 +255,7 @@ func (r *rig) valueRatchets() {
 	defer r.remove(c)
 	seen := map[int]bool{}
 	harness.Eventually(r.t, func() bool {
-		r.makePodsReady(c.name)
+		r.makePodsReady("default", "-l", "app="+c.name)
 		n := r.replicas()[c.name].spec
 		seen[n] = true
 		return n == 5
@@ -258,7 +263,7 @@ func (r *rig) valueRatchets() {
 	assert.True(r.t, seen[3] || seen[4], "step by step: %v", seen)
 	r.lags.set(instance, c.group, 49_000)
 	r.awaitLag(instance, c.group, 49_000)
-	r.makePodsReady(c.name)
+	r.makePodsReady("default", "-l", "app="+c.name)
 	assert.Never(r.t, func() bool { return r.replicas()[c.name].spec != 5 }, settled, time.Second, "and it stays there")
 	r.lags.clear()
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,14 +69,14 @@ func (r *rig) switchOver(namespace string, way switchover) {
 	original := r.podTemplate(namespace)
 	ip := r.clusterIP(namespace)
 	r.awaitPods(namespace, "kafka-exporter:v1")
-	r.podsReady(namespace)
+	r.makePodsReady(namespace)
 
 	r.on(overlay, way.replace)
 	r.checkOverlay(namespace)
 	assert.Equal(r.t, ip, r.clusterIP(namespace), "the scrape job's target")
 	image := r.deployed(namespace).Spec.Containers[0].Image
 	r.awaitPods(namespace, image, "kafka-exporter:v1") // it stays until the new pod is ready
-	r.podsReady(namespace)
+	r.makePodsReady(namespace)
 	r.awaitPods(namespace, image)
 
 	// A second change, after which an undo without a revision would not go back to the exporter.
@@ -131,16 +130,10 @@ func (r *rig) checkOverlay(namespace string) {
 		var s struct {
 			Spec struct{ Selector map[string]string }
 		}
-		r.object(namespace, "service/"+service, &s)
+		r.get(&s, "-n", namespace, "service/"+service)
 		require.NotEmpty(r.t, s.Spec.Selector)
 		assert.Subset(r.t, got.Metadata.Labels, s.Spec.Selector, service)
 	}
-}
-
-// object decodes an object of the API server.
-func (r *rig) object(namespace, name string, into any) {
-	r.t.Helper()
-	require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", "-n", namespace, name, "-o", "json")), into))
 }
 
 func (r *rig) deployed(namespace string) exporterPod {
@@ -148,7 +141,7 @@ func (r *rig) deployed(namespace string) exporterPod {
 	var d struct {
 		Spec struct{ Template exporterPod }
 	}
-	r.object(namespace, "deployment/aliyun-kafka-exporter", &d)
+	r.get(&d, "-n", namespace, "deployment/aliyun-kafka-exporter")
 	return d.Spec.Template
 }
 
@@ -156,7 +149,7 @@ func (r *rig) deployed(namespace string) exporterPod {
 func (r *rig) podTemplate(namespace string) any {
 	r.t.Helper()
 	var d struct{ Spec struct{ Template any } }
-	r.object(namespace, "deployment/aliyun-kafka-exporter", &d)
+	r.get(&d, "-n", namespace, "deployment/aliyun-kafka-exporter")
 	return d.Spec.Template
 }
 
@@ -172,14 +165,6 @@ func (r *rig) awaitPods(namespace string, images ...string) {
 		got := strings.Fields(r.Kubectl("get", "pods", "-n", namespace, "-l", "app=aliyun-kafka-exporter", "-o", "jsonpath={.items[*].spec.containers[*].image}"))
 		return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(images)))
 	}, "the pods are %v", images)
-}
-
-// podsReady reports all pods of a namespace as ready, as a kubelet would.
-func (r *rig) podsReady(namespace string) {
-	r.t.Helper()
-	for _, name := range strings.Fields(r.Kubectl("get", "pods", "-n", namespace, "-o", "name")) {
-		_, _ = r.Try("patch", name, "-n", namespace, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
-	}
 }
 
 // environment is what Kubernetes makes of the container's variables: in their order, as $(NAME) has to be defined before.
@@ -255,10 +240,7 @@ scrape_configs:
 
 	r.StartAdapter("testdata/single-file-exporter-adapter.yaml", r.prometheus.URL)
 	for name, value := range map[string]string{"cust_message_accumulation": `"value":"200k"`, "cd_message_accumulation": `"value":"0"`} {
-		harness.Eventually(r.t, func() bool {
-			out, err := r.Try("get", "--raw", chain.ExternalMetrics+"/namespaces/firecloud/"+name)
-			return err == nil && strings.Contains(out, value)
-		}, "%s is served", name)
+		r.awaitExternalMetric("firecloud", name, value)
 	}
 	r.Apply(strings.Replace(consumer{name: "my-kafka-consumer-deployment", replicas: 2}.deployment(), "metadata: {name:", "metadata: {namespace: firecloud, name:", 1))
 	r.Apply(exporterHPA)
@@ -270,7 +252,7 @@ scrape_configs:
 func (r *rig) awaitReplicas(n string) {
 	r.t.Helper()
 	harness.Eventually(r.t, func() bool {
-		r.podsReady("firecloud") // Value counts pods that are ready
+		r.makePodsReady("firecloud") // Value counts pods that are ready
 		return r.Kubectl("get", "deployment", "-n", "firecloud", "my-kafka-consumer-deployment", "-o", "jsonpath={.status.replicas}") == n
 	}, "the HPA sets %s replicas", n)
 }

@@ -120,11 +120,15 @@ func withoutSelector(t *testing.T, manifest string) string {
 // podReady is what a kubelet reports of a pod that is ready.
 const podReady = `--patch={"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`
 
-// makePodsReady says of all pods of a Deployment what a kubelet would.
-func (r *rig) makePodsReady(app string) {
+// makePodsReady says of all pods of a namespace, or of those that are selected, what a kubelet would.
+func (r *rig) makePodsReady(namespace string, selector ...string) {
 	r.t.Helper()
-	pods := strings.Fields(r.Kubectl("get", "pods", "-l", "app="+app, "-o", "name"))
-	for _, pod := range pods {
-		_, _ = r.Try("patch", pod, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
+	for _, pod := range strings.Fields(r.Kubectl(append([]string{"get", "pods", "-n", namespace, "-o", "name"}, selector...)...)) {
+		r.makePodReady(namespace, pod)
 	}
+}
+
+func (r *rig) makePodReady(namespace, pod string) {
+	r.t.Helper()
+	_, _ = r.Try("patch", pod, "-n", namespace, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -120,7 +119,7 @@ func (r *rig) becomeReady(most int) (some bool) {
 		}
 		done[app]++
 		some = true
-		_, _ = r.Try("patch", "pod", pod.Metadata.Name, "--subresource=status", "--type=merge", podReady) // it may just have been deleted
+		r.makePodReady("default", "pod/"+pod.Metadata.Name)
 	}
 	return some
 }
@@ -134,7 +133,7 @@ func (r *rig) rolledOut(name string) bool {
 	}
 	done := func() bool {
 		d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.ReadyReplicas = 0, 0, 0
-		require.NoError(r.t, json.Unmarshal([]byte(r.Kubectl("get", "deployment", name, "-o", "json")), &d))
+		r.get(&d, "deployment", name)
 		return d.Status.Replicas == d.Spec.Replicas && d.Status.UpdatedReplicas == d.Spec.Replicas && d.Status.ReadyReplicas == d.Spec.Replicas
 	}
 	if strings.HasPrefix(name, "hangs") {

@@ -123,17 +123,17 @@ func (s *Settings) Judge(now Situation) Decision {
 	case now.Off != "":
 		return Decision{Verb: Nothing, Reason: Off, Detail: now.Off}
 	case now.Doubt != "":
-		return s.doubt(now)
+		return now.doubt()
 	}
 	switch state := s.state(now); {
 	case state == unknown:
-		return s.noData(now)
+		return now.noData()
 	case state == below:
-		return s.below(now)
+		return now.below()
 	case state == draining && !r.inEpisode():
 		return Decision{Verb: Nothing, Reason: Draining}
 	case state == draining:
-		return now.remember(r, Draining, "")
+		return now.remember(r, Draining)
 	default:
 		return s.breach(now)
 	}
@@ -174,32 +174,33 @@ func (s *Settings) stateOf(l Lag, now time.Time) state {
 }
 
 // doubt forgets a memory that cannot be trusted, and leaves the target alone for long enough that no stage is repeated.
-func (s *Settings) doubt(now Situation) Decision {
+func (now Situation) doubt() Decision {
 	until := now.Now.Add(doubtCooldown)
-	d := now.remember(now.Memory.newest().idle(), Doubt, now.Doubt)
+	d := now.remember(now.Memory.newest().idle(), Doubt)
+	d.Detail = now.Doubt
 	d.Record.HoldUntil = &until
 	d.Record.tell(Doubt)
 	return d
 }
 
 // noData keeps the record: a lag that is unknown has not recovered. People are told once an episode.
-func (s *Settings) noData(now Situation) Decision {
+func (now Situation) noData() Decision {
 	r := now.Memory.newest()
 	if !r.inEpisode() || slices.Contains(r.Told, NoData) {
 		return Decision{Verb: Nothing, Reason: NoData}
 	}
-	d := now.remember(r, NoData, "")
+	d := now.remember(r, NoData)
 	d.Record.tell(NoData)
 	return d
 }
 
 // below ends the episode, and puts back what was raised in it.
-func (s *Settings) below(now Situation) Decision {
+func (now Situation) below() Decision {
 	r, raised := now.Memory.newest(), now.raised()
 	if raised == nil && !r.inEpisode() {
 		return Decision{Verb: Nothing, Reason: Below}
 	}
-	d := now.remember(r.idle(), Below, "")
+	d := now.remember(r.idle(), Below)
 	if r.Stage > 0 || raised != nil {
 		d.Reason, d.Record.Result = Recovered, Recovered
 		d.Record.tell(Recovered)
@@ -226,7 +227,7 @@ func (s *Settings) breach(now Situation) Decision {
 	case r.HoldUntil != nil && now.Now.Before(*r.HoldUntil):
 		return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + r.HoldUntil.Format(time.RFC3339)}
 	case raised != nil && now.Scale != nil && now.Scale.Value != raised.To && !slices.Contains(r.Told, Reverted):
-		d := now.remember(r, Reverted, "")
+		d := now.remember(r, Reverted)
 		d.Record.tell(Reverted)
 		return d
 	case r.Stage >= len(s.Stages):
@@ -291,7 +292,7 @@ func (now Situation) raised() *Raised {
 
 // climb remembers that one more stage was taken.
 func (now Situation) climb(r Record, reason Reason) Decision {
-	d := now.remember(r, reason, "")
+	d := now.remember(r, reason)
 	if d.Record.Episode == nil {
 		d.Record.Episode = &now.Now
 	}
@@ -300,10 +301,10 @@ func (now Situation) climb(r Record, reason Reason) Decision {
 }
 
 // remember writes a record and does nothing else.
-func (now Situation) remember(r Record, reason Reason, detail string) Decision {
+func (now Situation) remember(r Record, reason Reason) Decision {
 	r.Version, r.Sequence = version, r.Sequence+1
 	r.Checked, r.Result = now.Now, reason
 	r.Raised = now.Memory.Workload.Raised
 	r.Told, r.Unsent, r.Actions = slices.Clone(r.Told), slices.Clone(r.Unsent), slices.Clone(r.Actions)
-	return Decision{Verb: Remember, Reason: reason, Detail: detail, Record: r}
+	return Decision{Verb: Remember, Reason: reason, Record: r}
 }

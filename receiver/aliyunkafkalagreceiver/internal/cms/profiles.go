@@ -14,12 +14,18 @@ import (
 
 const notConfigured = "no credentials found; looked in: environment, OIDC, CLI profile, credentials file, ECS metadata service, credentials URI; set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or on ACK check the label and the annotation of RRSA"
 
+// places are where credentials may be configured, in the order in which they are looked for.
+var places = []struct {
+	find func() (CredentialSettings, error)
+	name string
+}{{environment, "the environment"}, {cliProfile, "a CLI profile"}, {credentialsFile, "a credentials file"}}
+
 // defaultSource returns the first source that is configured, in the order of the SDK. Only the configuration decides:
 // if that source fails, no other identity takes its place. Whether a host has a role of which nobody gave the name, only
 // its metadata service knows: if it gives none, the credentials URI is asked.
 func defaultSource(i *issuers) (source, error) {
-	for _, find := range []func() (CredentialSettings, error){environment, cliProfile, credentialsFile} {
-		if s, err := find(); err != nil {
+	for _, place := range places {
+		if s, err := place.find(); err != nil {
 			return nil, err
 		} else if s.Type != "" {
 			return s.source(i)
@@ -55,10 +61,7 @@ func (s CredentialSettings) Describe() string {
 	if s.Type != CredentialDefault {
 		return string(s.Type) + ", as configured"
 	}
-	for _, place := range []struct {
-		find func() (CredentialSettings, error)
-		name string
-	}{{environment, "the environment"}, {cliProfile, "a CLI profile"}, {credentialsFile, "a credentials file"}} {
+	for _, place := range places {
 		if found, err := place.find(); err == nil && found.Type != "" {
 			return string(found.Type) + ", found in " + place.name
 		}

@@ -2,6 +2,7 @@ package lag
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,12 +17,8 @@ func TestTwoSearchesInOneScrape(t *testing.T) {
 		s.search.halve(s.instances)
 		for r := s.nextSearch(budget{pages: 100}); r != nil; r = s.nextSearch(budget{pages: 100}) {
 			var err error
-			for _, id := range r.Instances {
-				for _, b := range bad {
-					if id == b {
-						err = rejected
-					}
-				}
+			if slices.ContainsFunc(r.Instances, func(id string) bool { return slices.Contains(bad, id) }) {
+				err = rejected
 			}
 			s.searched(r, err, true)
 		}
