@@ -7,6 +7,7 @@
 package ladder
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -36,6 +37,7 @@ type Settings struct {
 	NoDataAfter    time.Duration // age of the newest point at which people are told
 	Cooldown       time.Duration // time between two actions on a target, over episodes, too
 	UnlessDraining bool          // a lag that is gone before the next check is not a breach
+	Confirm        bool          // a restart needs an Opinion
 }
 
 // doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
@@ -49,6 +51,17 @@ type Lag struct {
 	Falling float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
 }
 
+// Opinion is what Kafka itself says of the consumers of a target.
+type Opinion string
+
+// The opinions. Without an answer the ladder goes by the lag alone.
+const (
+	Unasked    Opinion = ""
+	Stuck      Opinion = "stuck" // offsets do not move, so a restart helps
+	Slow       Opinion = "slow"  // offsets move, so a restart does not help
+	Unanswered Opinion = "unanswered"
+)
+
 // Scale is what ScaleUp changes: the replicas of the workload, or the minimum of the autoscaler that owns it.
 type Scale struct {
 	Autoscaler bool  // Value is the minimum of an autoscaler
@@ -59,14 +72,16 @@ type Scale struct {
 
 // Situation is what is known of a target at a check.
 type Situation struct {
-	Now       time.Time
-	Lags      []Lag // of all groups of the target
-	Memory    Memory
-	Doubt     string // why the memory cannot be trusted, such as a corrupt record; empty if it can
-	Off       string // why the target is left alone, such as a paused rollout; empty if it is not
-	Unsettled string // why an action has to wait, such as a rollout in progress; empty if it has not
-	Braked    string // why no target is acted on now, such as too many breaches at once; empty if they may be
-	Scale     *Scale // nil if there is nothing to raise, as with a paused ScaledObject
+	Now        time.Time // in UTC and whole seconds, as records keep it
+	Lags       []Lag     // of all groups of the target
+	Memory     Memory
+	Generation int64   // of the workload
+	Doubt      string  // why the memory cannot be trusted, such as a corrupt record; empty if it can
+	Off        string  // why the target is left alone, such as a paused rollout; empty if it is not
+	Unsettled  string  // why an action has to wait, such as a rollout in progress; empty if it has not
+	Braked     string  // why no target is acted on now, such as too many breaches at once; empty if they may be
+	Opinion    Opinion // of Kafka, if Settings.Confirm
+	Scale      *Scale  // nil if there is nothing to raise, as with a paused ScaledObject
 }
 
 // Verb says what to write.
@@ -99,6 +114,7 @@ const (
 	Off         Reason = "off"
 	Doubt       Reason = "doubt"
 	NoData      Reason = "no_data"
+	NoNewPoint  Reason = "no_new_point"
 	Below       Reason = "below_threshold"
 	Recovered   Reason = "recovered"
 	Draining    Reason = "draining"
@@ -107,6 +123,7 @@ const (
 	CoolingDown Reason = "cooling_down"
 	Unsettled   Reason = "unsettled"
 	NoRoom      Reason = "no_room"
+	Confirming  Reason = "confirming"
 	Acted       Reason = "acted"
 	Warned      Reason = "warned"
 	Exhausted   Reason = "exhausted"
@@ -115,7 +132,7 @@ const (
 // Judge decides what is done for a target. The record of the decision must be written together with its action, and only
 // if neither the workload nor the autoscaler has changed since the Situation was read.
 func (s *Settings) Judge(now Situation) Decision {
-	r := now.Memory.newest()
+	r := now.Memory.Newest()
 	if !r.Checked.IsZero() && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
 		return Decision{Verb: Nothing, Reason: NotDue}
 	}
@@ -128,6 +145,8 @@ func (s *Settings) Judge(now Situation) Decision {
 	switch state := s.state(now); {
 	case state == unknown:
 		return now.noData()
+	case state == waiting:
+		return Decision{Verb: Nothing, Reason: NoNewPoint}
 	case state == below:
 		return now.below()
 	case state == draining && !r.inEpisode():
@@ -143,6 +162,7 @@ type state int
 
 const (
 	below state = iota
+	waiting
 	unknown
 	draining
 	breach
@@ -150,20 +170,27 @@ const (
 
 // state is that of the worst group: one that breaches, else one that is drained soon, else one without data.
 func (s *Settings) state(now Situation) state {
-	worst := below
-	for _, l := range now.Lags {
-		worst = max(worst, s.stateOf(l, now.Now))
-	}
 	if len(now.Lags) == 0 {
 		return unknown
+	}
+	r, worst := now.Memory.Newest(), below
+	for _, l := range now.Lags {
+		worst = max(worst, s.stateOf(l, now.Now, r))
 	}
 	return worst
 }
 
-func (s *Settings) stateOf(l Lag, now time.Time) state {
+// Breaches reports whether the lags of a target are a breach, whatever its record says.
+func (s *Settings) Breaches(lags []Lag, now time.Time) bool {
+	return s.state(Situation{Now: now, Lags: lags}) == breach
+}
+
+func (s *Settings) stateOf(l Lag, now time.Time, r Record) state {
 	switch {
 	case l.At.IsZero() || now.Sub(l.At) >= s.NoDataAfter:
 		return unknown
+	case r.inEpisode() && !l.At.After(r.Checked): // measured before the last action could have had an effect
+		return waiting
 	case l.Value < s.Threshold:
 		return below
 	case s.UnlessDraining && l.Falling*s.CheckInterval.Seconds() >= l.Value:
@@ -176,34 +203,34 @@ func (s *Settings) stateOf(l Lag, now time.Time) state {
 // doubt forgets a memory that cannot be trusted, and leaves the target alone for long enough that no stage is repeated.
 func (now Situation) doubt() Decision {
 	until := now.Now.Add(doubtCooldown)
-	d := now.remember(now.Memory.newest().idle(), Doubt)
+	d := now.remember(now.Memory.Newest().idle(), Doubt)
 	d.Detail = now.Doubt
 	d.Record.HoldUntil = &until
-	d.Record.tell(Doubt)
+	now.tell(&d.Record, Doubt)
 	return d
 }
 
 // noData keeps the record: a lag that is unknown has not recovered. People are told once an episode.
 func (now Situation) noData() Decision {
-	r := now.Memory.newest()
+	r := now.Memory.Newest()
 	if !r.inEpisode() || slices.Contains(r.Told, NoData) {
 		return Decision{Verb: Nothing, Reason: NoData}
 	}
 	d := now.remember(r, NoData)
-	d.Record.tell(NoData)
+	now.tell(&d.Record, NoData)
 	return d
 }
 
 // below ends the episode, and puts back what was raised in it.
 func (now Situation) below() Decision {
-	r, raised := now.Memory.newest(), now.raised()
+	r, raised := now.Memory.Newest(), now.raised()
 	if raised == nil && !r.inEpisode() {
 		return Decision{Verb: Nothing, Reason: Below}
 	}
 	d := now.remember(r.idle(), Below)
 	if r.Stage > 0 || raised != nil {
 		d.Reason, d.Record.Result = Recovered, Recovered
-		d.Record.tell(Recovered)
+		now.tell(&d.Record, Recovered)
 	}
 	if raised == nil {
 		return d
@@ -220,45 +247,80 @@ func (now Situation) below() Decision {
 
 // breach climbs one stage, unless something holds it back.
 func (s *Settings) breach(now Situation) Decision {
-	r, raised := now.Memory.newest(), now.raised()
+	r, raised := now.Memory.Newest(), now.raised()
 	switch {
 	case now.Braked != "":
 		return Decision{Verb: Nothing, Reason: Braked, Detail: now.Braked}
 	case r.HoldUntil != nil && now.Now.Before(*r.HoldUntil):
-		return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + r.HoldUntil.Format(time.RFC3339)}
+		return coolingDown(*r.HoldUntil)
 	case raised != nil && now.Scale != nil && now.Scale.Value != raised.To && !slices.Contains(r.Told, Reverted):
 		d := now.remember(r, Reverted)
-		d.Record.tell(Reverted)
+		now.tell(&d.Record, Reverted)
 		return d
-	case r.Stage >= len(s.Stages):
+	}
+	if now.Opinion == Slow {
+		r.Stage = s.afterRestarts(r.Stage)
+	}
+	if r.Stage >= len(s.Stages) {
 		return Decision{Verb: Nothing, Reason: Exhausted}
 	}
 	stage := s.Stages[r.Stage]
 	if stage.Kind == Notify {
 		d := now.climb(r, Warned)
-		d.Record.tell(Warned)
+		now.tell(&d.Record, Warned)
 		return d
 	}
-	switch last := r.lastAction(); {
+	switch until := r.lastAction().Add(s.Cooldown); {
 	case now.Unsettled != "":
-		return Decision{Verb: Nothing, Reason: Unsettled, Detail: now.Unsettled}
-	case now.Now.Before(last.Add(s.Cooldown)):
-		return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + last.Add(s.Cooldown).Format(time.RFC3339)}
-	case stage.Kind == Restart:
+		return now.unsettled(r)
+	case now.Now.Before(until):
+		return coolingDown(until)
+	case stage.Kind == ScaleUp:
+		return now.raise(r, raised, stage)
+	case s.Confirm && now.Opinion == Unasked:
+		return Decision{Verb: Nothing, Reason: Confirming}
+	default:
 		d := now.climb(r, Acted)
 		d.Verb = RestartNow
 		d.Record.acted(now.Now)
+		now.tell(&d.Record, Acted)
 		return d
-	default:
-		return now.raise(r, raised, stage)
 	}
+}
+
+func coolingDown(until time.Time) Decision {
+	return Decision{Verb: Nothing, Reason: CoolingDown, Detail: "until " + until.Format(time.RFC3339)}
+}
+
+// afterRestarts returns the first stage from one on that is not a restart.
+func (s *Settings) afterRestarts(stage int) int {
+	for stage < len(s.Stages) && s.Stages[stage].Kind == Restart {
+		stage++
+	}
+	return stage
+}
+
+// unsettled postpones an action to the next check. People are told if it has to be postponed again.
+func (now Situation) unsettled(r Record) Decision {
+	d := now.remember(r, Unsettled)
+	d.Detail = now.Unsettled
+	now.beginEpisode(&d.Record)
+	if r.Result == Unsettled && !slices.Contains(r.Told, Unsettled) {
+		now.tell(&d.Record, Unsettled)
+	}
+	return d
 }
 
 // raise raises the replicas, or the minimum of the autoscaler, as far as there is room.
 func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
 	d := now.climb(r, NoRoom)
+	if slices.Contains(r.Told, Reverted) {
+		d.Detail = "what was raised before was taken back from outside"
+		return d
+	}
 	if now.Scale == nil {
-		d.Record.tell(NoRoom)
+		d.Detail = "the autoscaler is paused"
+		now.tell(&d.Record, NoRoom)
 		return d
 	}
 	to := now.Scale.Replicas + stage.Replicas
@@ -268,7 +330,8 @@ func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
 		}
 	}
 	if to <= now.Scale.Value || to <= now.Scale.Replicas {
-		d.Record.tell(NoRoom)
+		d.Detail = fmt.Sprintf("%d replicas are as many as may be", now.Scale.Replicas)
+		now.tell(&d.Record, NoRoom)
 		return d
 	}
 	d.Verb, d.Reason, d.Scale = SetScale, Acted, to
@@ -278,6 +341,7 @@ func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
 	if raised != nil {
 		d.Record.Raised.From = raised.From
 	}
+	now.tell(&d.Record, Acted)
 	return d
 }
 
@@ -293,17 +357,47 @@ func (now Situation) raised() *Raised {
 // climb remembers that one more stage was taken.
 func (now Situation) climb(r Record, reason Reason) Decision {
 	d := now.remember(r, reason)
-	if d.Record.Episode == nil {
-		d.Record.Episode = &now.Now
-	}
+	now.beginEpisode(&d.Record)
 	d.Record.Stage++
 	return d
+}
+
+func (now Situation) beginEpisode(r *Record) {
+	if r.Episode == nil {
+		r.Episode = &now.Now
+	}
+}
+
+// tell adds what people have to be told.
+func (now Situation) tell(r *Record, what Reason) {
+	m := Message{Reason: what, At: now.Now, Stage: r.Stage}
+	if worst := now.worst(); worst != nil {
+		m.Group, m.Lag = worst.Group, worst.Value
+	}
+	if what == Acted {
+		m.Raised = r.Raised
+	}
+	if !slices.Contains(r.Told, what) {
+		r.Told = append(r.Told, what)
+	}
+	r.Unsent = append(r.Unsent, m)
+	r.Unsent = r.Unsent[max(0, len(r.Unsent)-maxUnsent):]
+}
+
+// worst returns the highest lag that is known, nil if none is.
+func (now Situation) worst() (worst *Lag) {
+	for i, l := range now.Lags {
+		if !l.At.IsZero() && (worst == nil || l.Value > worst.Value) {
+			worst = &now.Lags[i]
+		}
+	}
+	return worst
 }
 
 // remember writes a record and does nothing else.
 func (now Situation) remember(r Record, reason Reason) Decision {
 	r.Version, r.Sequence = version, r.Sequence+1
-	r.Checked, r.Result = now.Now, reason
+	r.Checked, r.Result, r.Generation, r.Opinion = now.Now, reason, now.Generation, now.Opinion
 	r.Raised = now.Memory.Workload.Raised
 	r.Told, r.Unsent, r.Actions = slices.Clone(r.Told), slices.Clone(r.Unsent), slices.Clone(r.Actions)
 	return Decision{Verb: Remember, Reason: reason, Record: r}

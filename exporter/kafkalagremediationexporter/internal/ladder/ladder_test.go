@@ -66,6 +66,8 @@ func TestJudge(t *testing.T) {
 	raised := second
 	raised.Raised = &Raised{From: 2, To: 5}
 	high := lag(200_000, 0)
+	unsettled := first
+	unsettled.Result = Unsettled
 	hold := at(30)
 	for name, tt := range map[string]struct {
 		now    Situation
@@ -76,18 +78,21 @@ func TestJudge(t *testing.T) {
 	}{
 		"switched off":             {now: Situation{Lags: high, Off: "annotation"}, verb: Nothing, reason: Off},
 		"braked":                   {now: Situation{Lags: high, Braked: "4 targets"}, verb: Nothing, reason: Braked},
-		"rollout in progress":      {now: Situation{Lags: high, Unsettled: "rollout"}, verb: Nothing, reason: Unsettled},
+		"rollout in progress":      {now: Situation{Lags: high, Unsettled: "rollout"}, verb: Remember, reason: Unsettled},
+		"still in progress":        {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: unsettled}}, verb: Remember, reason: Unsettled, unsent: []Reason{Unsettled}},
+		"in progress for long":     {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: told(unsettled, Unsettled)}}, verb: Remember, reason: Unsettled},
+		"no point after the check": {now: Situation{Lags: lag(200_000, -10), Memory: Memory{Workload: first}}, verb: Nothing, reason: NoNewPoint},
 		"no data while idle":       {now: Situation{}, verb: Nothing, reason: NoData},
 		"no data in an episode":    {now: Situation{Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
 		"old data in an episode":   {now: Situation{Lags: lag(5, -15), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
 		"no data, already told":    {now: Situation{Memory: Memory{Workload: told(first, NoData)}}, verb: Nothing, reason: NoData},
 		"one group without data":   {now: Situation{Lags: append(lag(5, 0), Lag{Group: "h"}), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
-		"one group of two is high": {now: Situation{Lags: append(lag(5, 0), high...)}, verb: RestartNow, reason: Acted},
+		"one group of two is high": {now: Situation{Lags: append(lag(5, 0), high...)}, verb: RestartNow, reason: Acted, unsent: []Reason{Acted}},
 		"drained before the next check": {
 			now:  Situation{Lags: []Lag{{Value: 600_000, At: at(0), Falling: 1000}}, Memory: Memory{Workload: first}},
 			verb: Remember, reason: Draining,
 		},
-		"draining, but not fast enough": {now: Situation{Lags: []Lag{{Value: 600_001, At: at(0), Falling: 1000}}}, verb: RestartNow, reason: Acted},
+		"draining, but not fast enough": {now: Situation{Lags: []Lag{{Value: 600_001, At: at(0), Falling: 1000}}}, verb: RestartNow, reason: Acted, unsent: []Reason{Acted}},
 		"draining while idle":           {now: Situation{Lags: []Lag{{Value: 600_000, At: at(0), Falling: 1000}}}, verb: Nothing, reason: Draining},
 		"the cool-down lasts over episodes": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: Record{Version: 1, Sequence: 9, Actions: []time.Time{at(-9)}}}},
@@ -101,11 +106,11 @@ func TestJudge(t *testing.T) {
 		},
 		"never over the autoscaler's maximum": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 6}},
-			verb: SetScale, reason: Acted, scale: 6,
+			verb: SetScale, reason: Acted, unsent: []Reason{Acted}, scale: 6,
 		},
 		"never over max_replicas": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Value: 7, Replicas: 7}},
-			verb: SetScale, reason: Acted, scale: 8,
+			verb: SetScale, reason: Acted, unsent: []Reason{Acted}, scale: 8,
 		},
 		"a paused autoscaler": {now: Situation{Lags: high, Memory: Memory{Workload: first}}, verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom}},
 		"reverted from outside": {
@@ -115,6 +120,10 @@ func TestJudge(t *testing.T) {
 		"reverted, and told": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: told(raised, Reverted)}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 9}},
 			verb: Remember, reason: Warned, unsent: []Reason{Warned},
+		},
+		"what was reverted is not raised again": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: told(first, Reverted)}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 3, Max: 9}},
+			verb: Remember, reason: NoRoom,
 		},
 		"recovered after a revert leaves the value": {
 			now:  Situation{Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 3, Replicas: 5, Max: 9}},
@@ -132,15 +141,50 @@ func TestJudge(t *testing.T) {
 			d := usual.Judge(tt.now)
 			assert.Equal(t, tt.verb, d.Verb)
 			assert.Equal(t, tt.reason, d.Reason)
-			assert.Equal(t, tt.unsent, d.Record.Unsent)
+			assert.Equal(t, tt.unsent, reasons(d.Record.Unsent))
 			assert.Equal(t, tt.scale, d.Scale)
 		})
 	}
 }
 
+func reasons(messages []Message) (all []Reason) {
+	for _, m := range messages {
+		all = append(all, m.Reason)
+	}
+	return all
+}
+
 func told(r Record, what Reason) Record {
 	r.Told = []Reason{what}
 	return r
+}
+
+// TestConfirm: a restart waits for Kafka's opinion, and is left out where it does not help.
+func TestConfirm(t *testing.T) {
+	confirming := usual
+	confirming.Confirm = true
+	scale := &Scale{Value: 2, Replicas: 2}
+	for opinion, want := range map[Opinion]Decision{
+		Unasked:    {Verb: Nothing, Reason: Confirming},
+		Stuck:      {Verb: RestartNow, Reason: Acted},
+		Unanswered: {Verb: RestartNow, Reason: Acted},
+		Slow:       {Verb: SetScale, Reason: Acted, Scale: 4},
+	} {
+		got := confirming.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Opinion: opinion, Scale: scale})
+		assert.Equal(t, want.Verb, got.Verb, opinion)
+		assert.Equal(t, want.Reason, got.Reason, opinion)
+		assert.Equal(t, want.Scale, got.Scale, opinion)
+		assert.Equal(t, opinion, got.Record.Opinion)
+	}
+}
+
+func TestUnsentIsBounded(t *testing.T) {
+	r := Record{}
+	for range 20 {
+		(Situation{}).tell(&r, NoData)
+	}
+	assert.Len(t, r.Unsent, maxUnsent)
+	assert.Equal(t, []Reason{NoData}, r.Told)
 }
 
 func TestDoubtIsLong(t *testing.T) {
@@ -157,13 +201,14 @@ func TestRecord(t *testing.T) {
 	episode := at(0)
 	want := Record{
 		Version: 1, Sequence: 3, Episode: &episode, Stage: 2, Checked: at(10), Result: Acted, Actions: []time.Time{at(0), at(10)},
-		Told: []Reason{NoData}, Unsent: []Reason{NoData}, Raised: &Raised{From: 2, To: 5},
+		Told: []Reason{NoData}, Unsent: []Message{{Reason: NoData, At: at(10), Stage: 2}}, Raised: &Raised{From: 2, To: 5},
 	}
 	got, err := ParseRecord(want.String())
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	assert.Empty(t, got.Sent(NoData).Unsent)
-	assert.Equal(t, int64(4), got.Sent(NoData).Sequence)
+	sent := Memory{Workload: got}.Sent(got.Unsent...)
+	assert.Empty(t, sent.Unsent)
+	assert.Equal(t, int64(4), sent.Sequence)
 
 	for text, problem := range map[string]string{
 		`x`:                                     "not a record",

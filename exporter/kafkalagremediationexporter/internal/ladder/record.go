@@ -14,6 +14,9 @@ const version = 1
 // maxActions is how many actions a record remembers, for the limit of actions an hour.
 const maxActions = 8
 
+// maxUnsent bounds the record while nobody can be told anything.
+const maxUnsent = 8
+
 // Record is the memory of a target, the value of an annotation as JSON. The workload has a copy, and so has an autoscaler
 // whose minimum was raised: each action writes the copy on the object that it changes.
 type Record struct {
@@ -24,11 +27,14 @@ type Record struct {
 	Stage   int        `json:"stage"`             // how many stages of the episode are done
 	Checked time.Time  `json:"checked"`           // the last judgement that was written
 	Result  Reason     `json:"result"`            // of that judgement
+	Opinion Opinion    `json:"opinion,omitempty"` // of Kafka at that judgement
+
+	Generation int64 `json:"generation,omitempty"` // of the workload at that judgement
 
 	Actions   []time.Time `json:"actions,omitempty"`   // the newest restarts and scale-ups, over episodes, ascending
 	HoldUntil *time.Time  `json:"holdUntil,omitempty"` // no action before, since the memory was in doubt
 	Told      []Reason    `json:"told,omitempty"`      // what people were told in the episode, so that they are told once
-	Unsent    []Reason    `json:"unsent,omitempty"`    // what they still have to be told
+	Unsent    []Message   `json:"unsent,omitempty"`    // what was not delivered yet
 
 	// Raised is what this object was raised from and to. Only a write to the same object may clear it.
 	Raised *Raised `json:"raised,omitempty"`
@@ -40,15 +46,29 @@ type Raised struct {
 	To   int32 `json:"to"`
 }
 
+// Message is what people have to be told.
+type Message struct {
+	Reason Reason    `json:"reason"`
+	At     time.Time `json:"at"`
+	Stage  int       `json:"stage"` // stages that are done
+	Group  string    `json:"group,omitempty"`
+	Lag    float64   `json:"lag"`
+	Raised *Raised   `json:"raised,omitempty"` // what was done, if that was to scale up
+}
+
+func (m Message) equal(o Message) bool {
+	return m.Reason == o.Reason && m.At.Equal(o.At) && m.Stage == o.Stage
+}
+
 // Memory is the two copies of a record.
 type Memory struct {
 	Workload   Record
 	Autoscaler Record
 }
 
-// newest returns the copy that was written last, with the actions of both. Of two that were written at the same time, by
+// Newest returns the copy that was written last, with the actions of both. Of two that were written at the same time, by
 // two collectors that each knew nothing of the other, it is the one that did more.
-func (m Memory) newest() Record {
+func (m Memory) Newest() Record {
 	newest, other := m.Workload, m.Autoscaler
 	if other.Sequence > newest.Sequence || other.Sequence == newest.Sequence && other.Stage > newest.Stage {
 		newest, other = other, newest
@@ -57,26 +77,38 @@ func (m Memory) newest() Record {
 	slices.SortFunc(newest.Actions, time.Time.Compare)
 	newest.Actions = slices.CompactFunc(newest.Actions, time.Time.Equal)
 	if newest.Sequence == other.Sequence {
-		newest.Told, newest.Unsent = union(newest.Told, other.Told), union(newest.Unsent, other.Unsent)
+		newest.Told = union(newest.Told, other.Told, func(a, b Reason) bool { return a == b })
+		newest.Unsent = union(newest.Unsent, other.Unsent, Message.equal)
 	}
 	return newest
 }
 
-func union(a, b []Reason) []Reason {
+func union[T any](a, b []T, equal func(T, T) bool) []T {
 	all := slices.Clone(a)
-	for _, r := range b {
-		if !slices.Contains(all, r) {
-			all = append(all, r)
+	for _, x := range b {
+		if !slices.ContainsFunc(all, func(y T) bool { return equal(x, y) }) {
+			all = append(all, x)
 		}
 	}
 	return all
+}
+
+// Sent returns the record to write on the workload after people were told something, or nothing: then it is only a copy of
+// what stands on the autoscaler.
+func (m Memory) Sent(messages ...Message) Record {
+	r := m.Newest()
+	r.Version, r.Sequence, r.Raised = version, r.Sequence+1, m.Workload.Raised
+	r.Unsent = slices.DeleteFunc(slices.Clone(r.Unsent), func(u Message) bool {
+		return slices.ContainsFunc(messages, u.equal)
+	})
+	return r
 }
 
 func (r Record) inEpisode() bool { return r.Episode != nil }
 
 // idle returns the record after the episode. The actions stay, since the cool-down goes on.
 func (r Record) idle() Record {
-	return Record{Version: version, Sequence: r.Sequence, Actions: r.Actions, Unsent: r.Unsent}
+	return Record{Version: version, Sequence: r.Sequence, Actions: r.Actions, HoldUntil: r.HoldUntil, Unsent: r.Unsent}
 }
 
 func (r *Record) lastAction() (last time.Time) {
@@ -89,19 +121,6 @@ func (r *Record) lastAction() (last time.Time) {
 func (r *Record) acted(now time.Time) {
 	r.Actions = append(r.Actions, now)
 	r.Actions = r.Actions[max(0, len(r.Actions)-maxActions):]
-}
-
-// tell adds what people have to be told.
-func (r *Record) tell(what Reason) {
-	r.Told = append(r.Told, what)
-	r.Unsent = append(r.Unsent, what)
-}
-
-// Sent returns the record after people were told something.
-func (r Record) Sent(what Reason) Record {
-	r.Sequence++
-	r.Unsent = slices.DeleteFunc(slices.Clone(r.Unsent), func(w Reason) bool { return w == what })
-	return r
 }
 
 // String returns the value of the annotation.
