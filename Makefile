@@ -106,8 +106,8 @@ fmt: .tools/golangci-lint ## Format all modules
 generate: .tools/mdatagen ## Generate metrics, telemetry and their documentation from metadata.yaml
 	$(GO) generate ./...
 
-GENERATED := ':(glob)receiver/**/generated_*' ':(glob)receiver/*/internal/metadata*/**' \
-	':(glob)receiver/*/documentation.md' ':(glob)receiver/*/README.md'
+GENERATED := $(foreach folder,receiver exporter,':(glob)$(folder)/**/generated_*' ':(glob)$(folder)/*/internal/metadata*/**' \
+	':(glob)$(folder)/*/documentation.md' ':(glob)$(folder)/*/README.md')
 
 .PHONY: check-generated
 check-generated: generate ## Fail if generated files are not what `make generate` makes
@@ -159,7 +159,7 @@ dist/src/go.sum: builder-config.yaml go.mod go.sum .tools/builder
 	GOOS= GOARCH= builder --config builder-config.yaml --skip-compilation --skip-strict-versioning=false
 	@touch $@
 
-$(COLLECTOR): dist/src/go.sum dist/.platform $(call go_sources,receiver internal/distribution)
+$(COLLECTOR): dist/src/go.sum dist/.platform $(call go_sources,receiver exporter internal/distribution internal/dingtalk internal/alicloud internal/alikafka)
 	$(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$@ .
 	@touch $@
 
@@ -193,7 +193,7 @@ define release_for
 
 endef
 
-dist/lagcheck: $(call go_sources,cmd/lagcheck receiver)
+dist/lagcheck: $(call go_sources,cmd/lagcheck receiver internal/alicloud)
 	$(tool_build) $(BUILD_FLAGS) -o $@ ./cmd/lagcheck
 	@touch $@
 

@@ -371,7 +371,7 @@ func (now Situation) beginEpisode(r *Record) {
 // tell adds what people have to be told.
 func (now Situation) tell(r *Record, what Reason) {
 	m := Message{Reason: what, At: now.Now, Stage: r.Stage}
-	if worst := now.worst(); worst != nil {
+	if worst := now.Worst(); worst != nil {
 		m.Group, m.Lag = worst.Group, worst.Value
 	}
 	if what == Acted {
@@ -384,8 +384,8 @@ func (now Situation) tell(r *Record, what Reason) {
 	r.Unsent = r.Unsent[max(0, len(r.Unsent)-maxUnsent):]
 }
 
-// worst returns the highest lag that is known, nil if none is.
-func (now Situation) worst() (worst *Lag) {
+// Worst returns the highest lag that is known, nil if none is.
+func (now Situation) Worst() (worst *Lag) {
 	for i, l := range now.Lags {
 		if !l.At.IsZero() && (worst == nil || l.Value > worst.Value) {
 			worst = &now.Lags[i]

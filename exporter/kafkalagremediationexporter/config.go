@@ -1,0 +1,201 @@
+package kafkalagremediationexporter
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configoptional"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+)
+
+// Config is the configuration of the exporter.
+type Config struct {
+	// DryRun makes the exporter only log, count and send what it would do. It changes nothing on the cluster then.
+	DryRun bool `mapstructure:"dry_run"`
+	// Threshold is the lag in messages from which on a check is a breach.
+	Threshold float64 `mapstructure:"threshold"`
+	// CheckInterval is the time between two judgements of a target.
+	CheckInterval time.Duration `mapstructure:"check_interval"`
+	// UnlessDraining makes a lag that will be gone before the next check no breach.
+	UnlessDraining bool `mapstructure:"unless_draining"`
+	// NoDataAfter is the age of the newest point at which people are told, during an episode.
+	NoDataAfter time.Duration `mapstructure:"no_data_after"`
+	// Stages are what is done at the first check that is a breach, at the second, and so on.
+	Stages []StageConfig `mapstructure:"stages"`
+	// Targets say which workload consumes for a group. The first that matches counts, names before regexps.
+	Targets []TargetConfig `mapstructure:"targets"`
+
+	// Cooldown is the time between two actions on one target.
+	Cooldown time.Duration `mapstructure:"cooldown"`
+	// MaxActionsPerHour limits the actions on all targets together.
+	MaxActionsPerHour int `mapstructure:"max_actions_per_hour"`
+	// MaxTargetsAtOnce is how many targets may be in breach together. With more, nothing is done and people are told.
+	MaxTargetsAtOnce int `mapstructure:"max_targets_at_once"`
+
+	// Kubeconfig is the path of a file with the address of the cluster. Empty means the cluster that the collector runs in.
+	Kubeconfig string `mapstructure:"kubeconfig"`
+	// LeaderElection makes only one of several collectors act. They are safe without it, too.
+	LeaderElection configoptional.Optional[LeaderElectionConfig] `mapstructure:"leader_election"`
+	// Notifications say how people are told.
+	Notifications NotificationsConfig `mapstructure:"notifications"`
+
+	_ struct{} // prevents unkeyed literals
+}
+
+// StageConfig is one stage. Exactly one field is set. `restart` and `notify` may be written as plain words.
+type StageConfig struct {
+	Restart *struct{}      `mapstructure:"restart"`
+	ScaleUp *ScaleUpConfig `mapstructure:"scale_up"`
+	Notify  *struct{}      `mapstructure:"notify"`
+}
+
+// ScaleUpConfig raises the replicas, or the minimum of the autoscaler that owns them.
+type ScaleUpConfig struct {
+	// Replicas is how many more.
+	Replicas int32 `mapstructure:"replicas"`
+	// MaxReplicas is never exceeded. 0 is no limit but the autoscaler's maximum.
+	MaxReplicas int32 `mapstructure:"max_replicas"`
+}
+
+// UnmarshalText reads a stage that is written as a plain word.
+func (s *StageConfig) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case string(ladder.Restart):
+		*s = StageConfig{Restart: &struct{}{}}
+	case string(ladder.Notify):
+		*s = StageConfig{Notify: &struct{}{}}
+	default:
+		return fmt.Errorf("must be restart, notify or scale_up: {replicas: 2}, not %q", text)
+	}
+	return nil
+}
+
+// TargetConfig maps consumer groups to a workload.
+type TargetConfig struct {
+	// Group is the name of a group. Either it or GroupRegexp is set.
+	Group string `mapstructure:"group"`
+	// GroupRegexp matches names of groups (RE2). Deployment, StatefulSet and Namespace may use its capture groups: $1.
+	GroupRegexp string `mapstructure:"group_regexp"`
+	// InstanceID restricts the target to the groups of one Kafka instance. Empty is any.
+	InstanceID string `mapstructure:"instance_id"`
+	// Namespace of the workload. Required.
+	Namespace string `mapstructure:"namespace"`
+	// Deployment or StatefulSet is the name of the workload.
+	Deployment  string `mapstructure:"deployment"`
+	StatefulSet string `mapstructure:"statefulset"`
+}
+
+// LeaderElectionConfig names the Lease that collectors compete for.
+type LeaderElectionConfig struct {
+	// Namespace of the Lease. Required.
+	Namespace string `mapstructure:"namespace"`
+	// Lease is its name.
+	Lease string `mapstructure:"lease"`
+}
+
+// NotificationsConfig says how people are told.
+type NotificationsConfig struct {
+	// Language of the texts: zh or en.
+	Language string `mapstructure:"language"`
+	// DingTalk sends to a group robot.
+	DingTalk configoptional.Optional[DingTalkConfig] `mapstructure:"dingtalk"`
+	// Webhook posts JSON to an address.
+	Webhook configoptional.Optional[confighttp.ClientConfig] `mapstructure:"webhook"`
+}
+
+// DingTalkConfig is a group robot of DingTalk.
+type DingTalkConfig struct {
+	// URL of the robot's webhook, with its access_token.
+	URL configopaque.String `mapstructure:"url"`
+	// Secret is the key of the signature, SEC…, if the robot demands one.
+	Secret configopaque.String `mapstructure:"secret"`
+}
+
+// Validate returns everything that is wrong in one error. Each begins with the path of its key.
+func (cfg *Config) Validate() error {
+	var all []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			all = append(all, fmt.Errorf(format, args...))
+		}
+	}
+	check(cfg.Threshold > 0, "threshold: must be above 0, not %v", cfg.Threshold)
+	check(cfg.CheckInterval >= time.Second, "check_interval: must be at least 1s, not %s", cfg.CheckInterval)
+	check(cfg.NoDataAfter > 0, "no_data_after: must be above 0, not %s", cfg.NoDataAfter)
+	check(cfg.Cooldown >= 0, "cooldown: must not be negative, but is %s", cfg.Cooldown)
+	check(cfg.MaxActionsPerHour > 0, "max_actions_per_hour: must be at least 1, not %d; set dry_run to do nothing", cfg.MaxActionsPerHour)
+	check(cfg.MaxTargetsAtOnce > 0, "max_targets_at_once: must be at least 1, not %d; set dry_run to do nothing", cfg.MaxTargetsAtOnce)
+	check(len(cfg.Stages) > 0, "stages: at least one is needed, such as restart")
+	for i, stage := range cfg.Stages {
+		stage.validate(fmt.Sprintf("stages::%d", i), check)
+	}
+	check(len(cfg.Targets) > 0, "targets: at least one is needed")
+	for i, target := range cfg.Targets {
+		target.validate(fmt.Sprintf("targets::%d", i), check)
+	}
+	if e := cfg.LeaderElection.Get(); e != nil {
+		check(e.Namespace != "" && e.Lease != "", "leader_election: namespace and lease must be set")
+	}
+	cfg.Notifications.validate(check)
+	return errors.Join(all...)
+}
+
+type checkFunc func(ok bool, format string, args ...any)
+
+func (s StageConfig) validate(path string, check checkFunc) {
+	set := 0
+	for _, one := range []bool{s.Restart != nil, s.ScaleUp != nil, s.Notify != nil} {
+		if one {
+			set++
+		}
+	}
+	check(set == 1, "%s: must be one of restart, scale_up and notify", path)
+	if up := s.ScaleUp; up != nil {
+		check(up.Replicas > 0, "%s::scale_up::replicas: must be at least 1, not %d", path, up.Replicas)
+		check(up.MaxReplicas >= 0, "%s::scale_up::max_replicas: must not be negative, but is %d", path, up.MaxReplicas)
+	}
+}
+
+func (t TargetConfig) validate(path string, check checkFunc) {
+	check((t.Group == "") != (t.GroupRegexp == ""), "%s: one of group and group_regexp must be set, and not both", path)
+	_, err := regexp.Compile(t.GroupRegexp)
+	check(err == nil, "%s::group_regexp: %w", path, err)
+	check(t.Namespace != "", "%s::namespace: must be set", path)
+	check((t.Deployment == "") != (t.StatefulSet == ""), "%s: one of deployment and statefulset must be set, and not both", path)
+}
+
+func (n *NotificationsConfig) validate(check checkFunc) {
+	check(n.Language == languageChinese || n.Language == languageEnglish, "notifications::language: must be zh or en, not %q", n.Language)
+	if d := n.DingTalk.Get(); d != nil {
+		u, err := url.Parse(string(d.URL)) // its error would repeat the token
+		check(err == nil && u.Host != "", "notifications::dingtalk::url: must be the URL of a robot, https://oapi.dingtalk.com/robot/send?access_token=…")
+	}
+	if w := n.Webhook.Get(); w != nil {
+		check(w.Endpoint != "", "notifications::webhook::endpoint: must be set")
+	}
+}
+
+// ladder returns the settings of the ladder.
+func (cfg *Config) ladder() ladder.Settings {
+	s := ladder.Settings{
+		Threshold: cfg.Threshold, CheckInterval: cfg.CheckInterval, NoDataAfter: cfg.NoDataAfter,
+		Cooldown: cfg.Cooldown, UnlessDraining: cfg.UnlessDraining,
+	}
+	for _, stage := range cfg.Stages {
+		switch {
+		case stage.Restart != nil:
+			s.Stages = append(s.Stages, ladder.Stage{Kind: ladder.Restart})
+		case stage.ScaleUp != nil:
+			s.Stages = append(s.Stages, ladder.Stage{Kind: ladder.ScaleUp, Replicas: stage.ScaleUp.Replicas, MaxReplicas: stage.ScaleUp.MaxReplicas})
+		default:
+			s.Stages = append(s.Stages, ladder.Stage{Kind: ladder.Notify})
+		}
+	}
+	return s
+}

@@ -1,0 +1,115 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// workload is what a Deployment and a StatefulSet have in common.
+type workload struct {
+	meta     metav1.ObjectMeta
+	selector *metav1.LabelSelector // of a Deployment, whose ReplicaSets hold copies of the record
+	paused   bool
+	onDelete bool // a new template does not restart the pods
+	replicas int32
+
+	observed, updated, available, total int64
+}
+
+func (c *Cluster) workload(ctx context.Context, t Target) (*workload, error) {
+	switch t.Kind {
+	case Deployment:
+		d, err := c.typed.AppsV1().Deployments(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, explain("reading "+t.String(), err)
+		}
+		return &workload{
+			meta: d.ObjectMeta, selector: d.Spec.Selector, paused: d.Spec.Paused, replicas: orOne(d.Spec.Replicas),
+			observed: d.Status.ObservedGeneration, updated: int64(d.Status.UpdatedReplicas),
+			available: int64(d.Status.AvailableReplicas), total: int64(d.Status.Replicas),
+		}, nil
+	case StatefulSet:
+		s, err := c.typed.AppsV1().StatefulSets(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, explain("reading "+t.String(), err)
+		}
+		w := &workload{
+			meta: s.ObjectMeta, replicas: orOne(s.Spec.Replicas), onDelete: s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType,
+			observed: s.Status.ObservedGeneration, updated: int64(s.Status.UpdatedReplicas),
+			available: int64(s.Status.AvailableReplicas), total: int64(s.Status.Replicas),
+		}
+		if s.Status.CurrentRevision == s.Status.UpdateRevision { // then the controller stops counting updated pods
+			w.updated = w.total
+		}
+		return w, nil
+	default:
+		return nil, fmt.Errorf("%s: a target must be a Deployment or a StatefulSet", t)
+	}
+}
+
+func orOne(replicas *int32) int32 {
+	if replicas == nil {
+		return 1
+	}
+	return *replicas
+}
+
+// off returns why a workload is left alone, and nothing if it is not.
+func (w *workload) off() string {
+	switch {
+	case w.meta.Annotations[DisabledAnnotation] == "true":
+		return "its annotation " + DisabledAnnotation + " says so"
+	case w.meta.DeletionTimestamp != nil:
+		return "it is being deleted"
+	case w.paused:
+		return "its rollout is paused"
+	case w.onDelete:
+		return "its pods are not restarted by a new template (updateStrategy OnDelete)"
+	case w.replicas == 0:
+		return "it is scaled to 0"
+	default:
+		return ""
+	}
+}
+
+// unsettled returns why an action has to wait, and nothing if it has not.
+func (w *workload) unsettled() string {
+	replicas := int64(w.replicas)
+	switch {
+	case w.observed < w.meta.Generation:
+		return "its controller has not seen the last change"
+	case w.updated < replicas || w.total > replicas:
+		return fmt.Sprintf("a rollout is in progress: %d of %d pods are updated", w.updated, replicas)
+	case w.available < replicas:
+		return fmt.Sprintf("%d of %d pods are available", w.available, replicas)
+	default:
+		return ""
+	}
+}
+
+// readOlderCopies looks for a newer record in the ReplicaSets of a Deployment. The controller copies the annotations of a
+// Deployment to its current ReplicaSet, and kubectl rollout undo puts those of the older ReplicaSet back on the Deployment:
+// the record there is an old one then, or is gone.
+func (c *Cluster) readOlderCopies(ctx context.Context, o *Observed, w *workload) error {
+	if w.selector == nil {
+		return nil
+	}
+	selector := metav1.FormatLabelSelector(w.selector)
+	sets, err := c.typed.AppsV1().ReplicaSets(w.meta.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return explain("listing the ReplicaSets of "+w.meta.Namespace+"/"+w.meta.Name, err)
+	}
+	for i := range sets.Items {
+		s := &sets.Items[i]
+		if !metav1.IsControlledBy(s, &w.meta) {
+			continue
+		}
+		if r, err := record(s.Annotations); err == nil && r.Sequence > o.Memory.Workload.Sequence {
+			o.Memory.Workload = r
+		}
+	}
+	return nil
+}

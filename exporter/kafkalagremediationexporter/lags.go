@@ -1,0 +1,126 @@
+package kafkalagremediationexporter
+
+import (
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+)
+
+const (
+	metricName     = "kafka.consumer.message_accumulation"
+	attributeGroup = "consumer_group"
+	attributeID    = "instance_id"
+
+	// maxPoints bounds what is kept of a series: points closer together than a window/maxPoints replace each other.
+	maxPoints = 32
+)
+
+type point struct {
+	at    time.Time
+	value float64
+}
+
+// lags keeps the newest points of each series that has a target. It is safe for concurrent use.
+type lags struct {
+	targets *targets
+	window  time.Duration // over which it is measured how fast a lag falls
+
+	mu     sync.Mutex
+	series map[series]*seriesLag
+}
+
+type seriesLag struct {
+	target cluster.Target
+	points []point // ascending
+}
+
+// newLags measures how fast a lag falls over half a check interval: what happened longer ago says little about now.
+func newLags(t *targets, checkInterval time.Duration) *lags {
+	return &lags{targets: t, window: checkInterval / 2, series: map[series]*seriesLag{}}
+}
+
+// add takes the points of the lag out of metrics.
+func (l *lags) add(metrics pmetric.Metrics) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, resource := range metrics.ResourceMetrics().All() {
+		for _, scope := range resource.ScopeMetrics().All() {
+			for _, m := range scope.Metrics().All() {
+				if m.Name() != metricName || m.Type() != pmetric.MetricTypeGauge {
+					continue
+				}
+				for _, p := range m.Gauge().DataPoints().All() {
+					l.addPoint(p)
+				}
+			}
+		}
+	}
+}
+
+func (l *lags) addPoint(p pmetric.NumberDataPoint) {
+	if p.Flags().NoRecordedValue() { // a group without lag has not recovered: its last point ages
+		return
+	}
+	group, hasGroup := p.Attributes().Get(attributeGroup)
+	instance, _ := p.Attributes().Get(attributeID)
+	if !hasGroup {
+		return
+	}
+	key := series{instance.AsString(), group.AsString()}
+	s, known := l.series[key]
+	if !known {
+		target, found := l.targets.of(key)
+		if !found {
+			return
+		}
+		s = &seriesLag{target: target}
+		l.series[key] = s
+	}
+	value := p.DoubleValue()
+	if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
+		value = float64(p.IntValue())
+	}
+	s.add(point{p.Timestamp().AsTime(), value}, l.window)
+}
+
+func (s *seriesLag) add(p point, window time.Duration) {
+	n := len(s.points)
+	if n > 0 && !p.at.After(s.points[n-1].at) {
+		return
+	}
+	if n > 1 && p.at.Sub(s.points[n-2].at) < window/maxPoints {
+		n--
+	}
+	s.points = append(s.points[:n], p)
+	first := 0
+	for first < len(s.points)-1 && p.at.Sub(s.points[first].at) > window {
+		first++
+	}
+	s.points = s.points[first:]
+}
+
+// falling returns by how many messages a second the lag fell within the window, 0 if it did not.
+func (s *seriesLag) falling() float64 {
+	oldest, newest := s.points[0], s.points[len(s.points)-1]
+	seconds := newest.at.Sub(oldest.at).Seconds()
+	if seconds <= 0 || newest.value >= oldest.value {
+		return 0
+	}
+	return (oldest.value - newest.value) / seconds
+}
+
+// byTarget returns what is known, by target. Nothing is known before the first point.
+func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := map[cluster.Target][]ladder.Lag{}
+	for key, s := range l.series {
+		newest := s.points[len(s.points)-1]
+		all[s.target] = append(all[s.target], ladder.Lag{Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling()})
+	}
+	return all
+}

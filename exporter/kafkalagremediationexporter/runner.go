@@ -1,0 +1,358 @@
+package kafkalagremediationexporter
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+)
+
+const (
+	// attempts is how often a target is read and judged again in a check if somebody else changes it at the same time.
+	attempts = 3
+	// retryAfter is the time without calls after the API server failed.
+	retryAfter = 15 * time.Second
+	// idleChecks is for how many checks a target that was idle is not read again while its lag is low.
+	idleChecks = 6
+	// resendAfter leaves a message to the collector that decided it, before another one sends it.
+	resendAfter = time.Minute
+	// readAgain is how old what was read may be when it is acted on, as after the process was stopped in between.
+	readAgain = time.Minute
+)
+
+// targetClient is the part of cluster.Cluster that the runner needs.
+type targetClient interface {
+	Read(context.Context, cluster.Target) (*cluster.Observed, error)
+	Write(context.Context, *cluster.Observed, ladder.Decision) error
+	WriteRecord(context.Context, *cluster.Observed, ladder.Record) error
+}
+
+// runner judges all targets. One goroutine owns all its state.
+type runner struct {
+	cfg       *Config
+	settings  ladder.Settings
+	lags      *lags
+	cluster   targetClient
+	notifier  *notifier
+	telemetry *telemetry
+	events    record.EventRecorder
+	logger    *zap.Logger
+	status    func(*componentstatus.Event)
+	now       func() time.Time
+
+	started time.Time
+	targets map[cluster.Target]*targetState
+	rest    time.Time // no calls before, since the API server failed
+	braked  bool
+	failing bool
+}
+
+// targetState is what the process knows of a target between checks. All that matters after a restart is in its record.
+type targetState struct {
+	due      time.Time // of the next judgement
+	breaches bool      // at the last pass
+	idle     int       // checks to go without reading, while the lag is low
+
+	uid      types.UID // of the workload when it was last read
+	sequence int64     // the highest of its records that was seen
+	actions  []time.Time
+
+	dry   ladder.Memory // in a dry run
+	error string        // the last one that was logged
+}
+
+// run makes a pass at each tick until ctx ends.
+func (r *runner) run(ctx context.Context) {
+	ticker := time.NewTicker(min(longestTick, r.cfg.CheckInterval/4))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			r.pass(ctx)
+		}
+	}
+}
+
+// pass judges the targets that are due.
+func (r *runner) pass(ctx context.Context) {
+	now := r.clock()
+	all := r.lags.byTarget()
+	if len(all) > 0 && now.Sub(r.started) >= r.cfg.NoDataAfter {
+		r.lags.targets.missing(all)
+	}
+	newcomers, brake := r.breaches(all, now)
+	if now.Before(r.rest) {
+		return
+	}
+	r.markDelivered(ctx)
+	for _, t := range slices.SortedFunc(maps.Keys(all), compareTargets) {
+		state := r.targets[t]
+		if ctx.Err() != nil || now.Before(state.due) || newcomers[t] || state.skips(now, r.cfg.CheckInterval) {
+			continue
+		}
+		if err := r.check(ctx, t, state, all[t], brake); !r.settle(ctx, t, state, err) {
+			return
+		}
+	}
+}
+
+func compareTargets(a, b cluster.Target) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))
+}
+
+// clock returns the time as records keep it.
+func (r *runner) clock() time.Time { return r.now().UTC().Truncate(time.Second) }
+
+// breaches takes note of the targets that breach. It returns those that did not at the pass before, and why none may be
+// acted on, if so many breach that it is not the consumers that are ill.
+func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (newcomers map[cluster.Target]bool, brake string) {
+	count := 0
+	newcomers = map[cluster.Target]bool{}
+	for t, lags := range all {
+		state := r.targets[t]
+		if state == nil {
+			state = &targetState{}
+			r.targets[t] = state
+		}
+		breaches := r.settings.Breaches(lags, now)
+		newcomers[t] = breaches && !state.breaches
+		state.breaches = breaches
+		if breaches {
+			count++
+		}
+	}
+	if count <= r.cfg.MaxTargetsAtOnce {
+		r.braked = false
+		return newcomers, ""
+	}
+	brake = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", count, r.cfg.MaxTargetsAtOnce)
+	if !r.braked {
+		r.braked = true
+		r.logger.Warn("No target is acted on", zap.String("because", brake))
+		r.notifier.enqueue(notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: count})
+	}
+	return newcomers, brake
+}
+
+// skips reports whether a target need not be read: it was idle, and its lag is low.
+func (s *targetState) skips(now time.Time, interval time.Duration) bool {
+	if s.breaches || s.idle == 0 {
+		return false
+	}
+	s.idle--
+	s.due = now.Add(interval)
+	return true
+}
+
+// check judges a target, and does what was decided.
+func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, brake string) error {
+	var err error
+	for range attempts {
+		now := r.clock()
+		var observed *cluster.Observed
+		if observed, err = r.cluster.Read(ctx, t); err != nil {
+			return err
+		}
+		situation := r.situation(now, state, observed, lags, brake)
+		decision := r.limit(now, r.settings.Judge(situation))
+		if r.clock().Sub(now) > readAgain {
+			continue
+		}
+		if err = r.write(ctx, state, observed, situation, &decision); err == nil {
+			r.after(ctx, t, state, observed, situation, decision)
+			return nil
+		}
+		if !cluster.IsConflict(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observed, lags []ladder.Lag, brake string) ladder.Situation {
+	s := ladder.Situation{
+		Now: now, Lags: lags, Memory: o.Memory, Generation: o.Generation,
+		Doubt: o.Doubt, Off: o.Off, Unsettled: o.Unsettled, Braked: brake, Scale: o.Scale,
+	}
+	if r.cfg.DryRun {
+		state.pretend(&s)
+		return s
+	}
+	newest := s.Memory.Newest()
+	if state.uid == o.UID && newest.Sequence < state.sequence && s.Doubt == "" {
+		s.Doubt = fmt.Sprintf("the record is older than the one that was seen before (%d after %d), as after kubectl rollout undo", newest.Sequence, state.sequence)
+	}
+	if s.Doubt != "" && state.uid == o.UID { // the record that replaces it is newer than any copy
+		s.Memory.Workload.Sequence = max(s.Memory.Workload.Sequence, state.sequence)
+	}
+	state.uid = o.UID
+	state.sequence = max(newest.Sequence, state.sequence)
+	state.actions = newest.Actions
+	return s
+}
+
+// pretend makes the situation of a dry run: the memory is that of the process, and what would be raised is.
+func (s *targetState) pretend(now *ladder.Situation) {
+	now.Memory = s.dry
+	now.Doubt = ""
+	if now.Scale == nil {
+		return
+	}
+	scale, raised := *now.Scale, s.dry.Workload.Raised
+	if scale.Autoscaler {
+		raised = s.dry.Autoscaler.Raised
+	}
+	if raised != nil {
+		scale.Value, scale.Replicas = raised.To, max(scale.Replicas, raised.To)
+	}
+	now.Scale = &scale
+}
+
+// limit holds an action back if there were too many in the last hour. What was raised is put back all the same.
+func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
+	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale {
+		return d
+	}
+	count := 0
+	for _, state := range r.targets {
+		for _, at := range state.actions {
+			if now.Sub(at) < time.Hour {
+				count++
+			}
+		}
+	}
+	if count < r.cfg.MaxActionsPerHour {
+		return d
+	}
+	return ladder.Decision{
+		Verb: ladder.Nothing, Reason: ladder.Braked,
+		Detail: fmt.Sprintf("there were %d actions in the last hour (max_actions_per_hour)", count),
+	}
+}
+
+// write writes a decision, or only remembers it in a dry run.
+func (r *runner) write(ctx context.Context, state *targetState, o *cluster.Observed, s ladder.Situation, d *ladder.Decision) error {
+	if d.Verb == ladder.Nothing {
+		return nil
+	}
+	if r.notifier.isEmpty() {
+		d.Record.Unsent = nil
+	}
+	scales := d.Verb == ladder.SetScale || d.Verb == ladder.RestoreScale
+	if r.cfg.DryRun {
+		if scales && s.Scale.Autoscaler {
+			state.dry.Autoscaler = d.Record
+		} else {
+			state.dry.Workload = d.Record
+		}
+	} else if err := r.cluster.Write(ctx, o, *d); err != nil {
+		return err
+	}
+	state.sequence = max(state.sequence, d.Record.Sequence)
+	state.actions = d.Record.Actions
+	return nil
+}
+
+// after tells of a decision and plans the next one.
+func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState, o *cluster.Observed, s ladder.Situation, d ladder.Decision) {
+	current := s.Memory.Newest()
+	written := d.Verb != ladder.Nothing
+	if written {
+		current = d.Record
+	}
+	state.due, state.idle = s.Now.Add(r.cfg.CheckInterval), 0
+	switch d.Reason {
+	case ladder.NotDue:
+		state.due = current.Checked.Add(r.cfg.CheckInterval)
+	case ladder.NoNewPoint:
+		state.due = s.Now
+	case ladder.Below:
+		state.idle = idleChecks
+	}
+	for _, m := range current.Unsent {
+		if written || s.Now.Sub(m.At) >= resendAfter {
+			r.notifier.enqueue(notification{Message: m, target: t})
+		} else {
+			state.due = s.Now.Add(resendAfter)
+		}
+	}
+	r.telemetry.setStage(t, current.Stage)
+	r.tell(ctx, t, o, s, d)
+	if !r.cfg.DryRun && (d.Verb == ladder.SetScale || d.Verb == ladder.RestoreScale) && s.Scale.Autoscaler {
+		r.note(ctx, t, state) // a copy on the workload, in case that of the autoscaler is taken away
+	}
+}
+
+// note writes the newest record on the workload, without the messages that were delivered, and reports whether it did.
+func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState, delivered ...ladder.Message) bool {
+	if r.cfg.DryRun {
+		state.dry.Workload = state.dry.Sent(delivered...)
+		return true
+	}
+	for range attempts {
+		o, err := r.cluster.Read(ctx, t)
+		if err == nil && o.Doubt == "" {
+			record := o.Memory.Sent(delivered...)
+			if err = r.cluster.WriteRecord(ctx, o, record); err == nil {
+				state.sequence = max(state.sequence, record.Sequence)
+				return true
+			}
+		}
+		if !cluster.IsConflict(err) {
+			r.logger.Debug("The record was not written; the next check tries again", zap.Stringer("target", t), zap.Error(err))
+			return false
+		}
+	}
+	return false
+}
+
+// markDelivered takes what people were told out of the records.
+func (r *runner) markDelivered(ctx context.Context) {
+	for _, n := range r.notifier.delivered() {
+		state := r.targets[n.target]
+		if state == nil || r.note(ctx, n.target, state, n.Message) {
+			r.notifier.forget(n)
+		}
+	}
+}
+
+// settle takes note of how a check ended. It reports whether the API server can be asked for the next target.
+func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, err error) bool {
+	now := r.clock()
+	if err == nil {
+		state.error = ""
+		if r.failing {
+			r.failing = false
+			r.status(componentstatus.NewEvent(componentstatus.StatusOK))
+		}
+		return true
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	r.telemetry.failed(ctx)
+	r.failing = true
+	r.status(componentstatus.NewRecoverableErrorEvent(err))
+	if text := err.Error(); text != state.error {
+		state.error = text
+		r.logger.Error("A target could not be checked", zap.Stringer("target", t), zap.Error(err))
+	}
+	if cluster.IsOfTarget(err) {
+		state.due = now.Add(min(r.cfg.CheckInterval, time.Minute))
+		return true
+	}
+	r.rest = now.Add(min(retryAfter, r.cfg.CheckInterval))
+	return false
+}
