@@ -88,6 +88,7 @@ func TestSend(t *testing.T) {
 		"bad gateway, then taken":    {replies: []reply{{502, "<html>"}, {429, ""}, {200, "<html>"}, {200, "{}"}, {200, ok}}, attempts: 5},
 		"the signature is wrong":     {replies: []reply{{200, `{"errcode":310000,"errmsg":"sign not match"}`}}, attempts: 1, err: "errcode 310000: sign not match; check the robot's security settings", permanent: true},
 		"the token is wrong":         {replies: []reply{{200, `{"errcode":300005,"errmsg":"token is not exist"}`}}, attempts: 1, err: "token is not exist", permanent: true},
+		"too long":                   {replies: []reply{{200, `{"errcode":460101,"errmsg":"message too long"}`}}, attempts: 1, err: "errcode 460101: message too long; shorten the message", permanent: true},
 		"not DingTalk":               {replies: []reply{{404, "not found"}}, attempts: 1, err: "HTTP status 404", permanent: true},
 		"a redirect is not followed": {replies: []reply{{302, ""}}, attempts: 1, err: "HTTP status 302", permanent: true},
 	} {

@@ -19,10 +19,14 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/test/harness"
 )
 
-// DingTalk's limits for a group robot.
+// DingTalk's limits for a group robot, and its codes for what it does not take.
 const (
 	maxMessageBytes  = 20_000
 	maxMessagesAtime = 20 // a minute
+
+	codeBadMessage = 40035
+	codeTooFast    = 130101
+	codeTooLong    = 460101
 )
 
 // dingTalk stands in for a group robot: it takes what the robot takes, and remembers what
@@ -34,12 +38,16 @@ type dingTalk struct {
 	messages []dingTalkMessage
 	arrivals []time.Time
 	faults   []string
+	next     []int // codes that the next messages are answered with, whatever they are
 }
 
 type dingTalkMessage struct {
 	MsgType  string `json:"msgtype"`
 	Markdown struct{ Title, Text string }
-	At       json.RawMessage
+	At       struct {
+		AtMobiles []string `json:"atMobiles"`
+		IsAtAll   bool     `json:"isAtAll"`
+	}
 }
 
 func startDingTalk(t *testing.T) *dingTalk {
@@ -52,36 +60,52 @@ func startDingTalk(t *testing.T) *dingTalk {
 func (d *dingTalk) receive(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if fault := d.take(r); fault != "" {
-		d.faults = append(d.faults, fault)
-		_, _ = io.WriteString(w, `{"errcode":460101,"errmsg":"`+fault+`"}`)
+	if len(d.next) > 0 {
+		answer(w, d.next[0], "as the test wants it")
+		d.next = d.next[1:]
 		return
 	}
-	_, _ = io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`)
+	code, fault := d.take(r)
+	if code != 0 {
+		d.faults = append(d.faults, fault)
+	}
+	answer(w, code, fault)
 }
 
-// take checks a message as the robot does, and keeps it.
-func (d *dingTalk) take(r *http.Request) (fault string) {
+// answer is how DingTalk answers: always with HTTP 200.
+func answer(w io.Writer, code int, message string) {
+	_ = json.NewEncoder(w).Encode(map[string]any{"errcode": code, "errmsg": message})
+}
+
+// answerNext has the next messages answered with these codes, instead of being looked at.
+func (d *dingTalk) answerNext(codes ...int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next = codes
+}
+
+// take checks a message as the robot does, and keeps it. The code is 0 if the robot takes it.
+func (d *dingTalk) take(r *http.Request) (code int, fault string) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return err.Error()
+		return codeBadMessage, err.Error()
 	}
 	var m dingTalkMessage
 	d.arrivals = append(d.arrivals, time.Now())
 	switch err := strict(body, &m); {
 	case err != nil:
-		return "not a message: " + err.Error()
+		return codeBadMessage, "not a message: " + err.Error()
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
-		return "Content-Type is " + r.Header.Get("Content-Type")
+		return codeBadMessage, "Content-Type is " + r.Header.Get("Content-Type")
 	case len(body) > maxMessageBytes:
-		return "message too long"
+		return codeTooLong, "message too long"
 	case m.MsgType != "markdown" || m.Markdown.Title == "" || m.Markdown.Text == "":
-		return "no markdown message: " + string(body)
+		return codeBadMessage, "no markdown message: " + string(body)
 	case len(d.arrivals) > maxMessagesAtime && time.Since(d.arrivals[len(d.arrivals)-1-maxMessagesAtime]) < time.Minute:
-		return "too many messages"
+		return codeTooFast, "too many messages"
 	}
 	d.messages = append(d.messages, m)
-	return ""
+	return 0, "ok"
 }
 
 func (d *dingTalk) received() (messages []dingTalkMessage, faults []string) {
@@ -91,13 +115,14 @@ func (d *dingTalk) received() (messages []dingTalkMessage, faults []string) {
 }
 
 // startAlertmanager starts Alertmanager on the shipped configuration, quicker, with one of its
-// receivers and the URL that it posts to.
-func startAlertmanager(t *testing.T, receiver, url string) (address string) {
+// receivers and the URL that it posts to. Critical alerts mention the phone numbers.
+func startAlertmanager(t *testing.T, receiver, url string, mobiles ...string) (address string) {
 	t.Helper()
 	dir := t.TempDir()
 	urlFile := filepath.Join(dir, "url")
 	require.NoError(t, os.WriteFile(urlFile, []byte(url), 0o600))
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "templates"), os.DirFS(deployFile("alertmanager", "templates"))))
+	mention(t, filepath.Join(dir, "templates", "robots.tmpl"), mobiles)
 	config := strings.NewReplacer(
 		"receiver: dingtalk #", "receiver: "+receiver+" #",
 		"/etc/alertmanager/secrets/"+receiver+"-url", urlFile,
@@ -116,11 +141,26 @@ func startAlertmanager(t *testing.T, receiver, url string) (address string) {
 	return address
 }
 
+// mention writes the phone numbers into the template, where users do.
+func mention(t *testing.T, template string, mobiles []string) {
+	t.Helper()
+	const none = "$mobiles := list }}"
+	text := read(t, template)
+	require.Contains(t, text, none)
+	list := "$mobiles := list"
+	for _, mobile := range mobiles {
+		list += fmt.Sprintf(" %q", mobile)
+	}
+	require.NoError(t, os.WriteFile(template, []byte(strings.Replace(text, none, list+" }}", 1)), 0o600))
+}
+
 // odd are names of groups, and how a message shows them: nothing can become a link, a mention or formatting.
 var odd = map[string]string{
 	`a"b`: `a"b`, `x\y`: "x·y", "- a: b": "- a: b", "# c": "· c", "%s%d{{x}}": "%s%d{{x}}", "<b>&": "·b··", "中文组": "中文组", "😀": "😀",
-	"'q'": "'q'", "](http://evil.example)": "··http:··evil.example·", "line\nbreak": "line·break", "bell\a": "bell·", "para\u2029graph": "para·graph", "@13800000000": "·13800000000",
+	"'q'": "'q'", "](http://evil.example)": "··http:··evil·example·", "line\nbreak": "line·break", "bell\a": "bell·", "para\u2029graph": "para·graph", "@13800000000": "·13800000000",
 	"`code` **bold**": "·code· ··bold··",
+	"example.com":     "example·com", "a.例.公司": "a·例·公司", "v1.2": "v1.2", "_x_": "·x·", "__x__ _y_": "·x· ·y·", "_x_*_y_": "·x···y·",
+	"cust_docking_analog": "cust_docking_analog",
 }
 
 // TestDingTalkMessages: whatever the names and the number of the groups, the robot takes the
@@ -156,6 +196,29 @@ func TestDingTalkMessages(t *testing.T) {
 	assert.Empty(t, faults, "the robot takes every message")
 }
 
+// TestMentions: a critical alert that fires mentions the phone numbers, in the text and beside it, where DingTalk needs
+// them. Nothing else does.
+func TestMentions(t *testing.T) {
+	mobiles := []string{"13800000000", "13900000000"}
+	ding := startDingTalk(t)
+	alertmanager := startAlertmanager(t, "dingtalk", ding.url, mobiles...)
+	absent := critical("KafkaConsumerLagAbsent", "")
+	postAlerts(t, alertmanager, []alert{absent, newAlert("KafkaConsumerLagHigh", "g")})
+
+	fires := ding.awaitMessage(t, "Kafka 告警 KafkaConsumerLagAbsent (1)")
+	assert.Contains(t, fires.Markdown.Text, "### Kafka 告警 KafkaConsumerLagAbsent (1) @13800000000 @13900000000\n")
+	assert.Equal(t, mobiles, fires.At.AtMobiles)
+	assert.False(t, fires.At.IsAtAll)
+
+	absent.EndsAt = time.Now()
+	postAlerts(t, alertmanager, []alert{absent})
+	for _, title := range []string{"Kafka 告警结束 KafkaConsumerLagAbsent (1)", "Kafka 告警 KafkaConsumerLagHigh (1)"} {
+		quiet := ding.awaitMessage(t, title)
+		assert.NotContains(t, quiet.Markdown.Text, "@", title)
+		assert.Empty(t, quiet.At.AtMobiles, title)
+	}
+}
+
 func oddAlerts() (alerts []alert) {
 	for group := range odd {
 		alerts = append(alerts, newAlert("KafkaConsumerLagStale", group))
@@ -180,6 +243,13 @@ func newAlert(name, group string) alert {
 	}
 }
 
+// critical is an alert that DingTalk mentions the phone numbers for.
+func critical(name, group string) alert {
+	a := newAlert(name, group)
+	a.Labels["severity"] = "critical"
+	return a
+}
+
 func postAlerts(t *testing.T, alertmanager string, alerts []alert) {
 	t.Helper()
 	body, err := json.Marshal(alerts)
@@ -196,17 +266,23 @@ func postAlerts(t *testing.T, alertmanager string, alerts []alert) {
 // await is the text of the message with the title.
 func (d *dingTalk) await(t *testing.T, title string) (text string) {
 	t.Helper()
+	return d.awaitMessage(t, title).Markdown.Text
+}
+
+// awaitMessage is the message with the title.
+func (d *dingTalk) awaitMessage(t *testing.T, title string) (message dingTalkMessage) {
+	t.Helper()
 	harness.Eventually(t, func() bool {
 		messages, _ := d.received()
 		for _, m := range messages {
 			if m.Markdown.Title == title {
-				text = m.Markdown.Text
+				message = m
 				return true
 			}
 		}
 		return false
 	}, "a message with the title %s", title)
-	return text
+	return message
 }
 
 // alertReachesDingTalk: a lag over 180,000 becomes, after the two minutes of the rule, a

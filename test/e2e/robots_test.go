@@ -68,11 +68,12 @@ func TestOtherRobots(t *testing.T) {
 				assert.LessOrEqual(t, len(body), tt.limit+len(text)/2, "escapes of JSON come on top")
 				texts <- text
 			})
-			alertmanager := startAlertmanager(t, name, robot)
-			postAlerts(t, alertmanager, []alert{newAlert("KafkaConsumerLagStale", "a](b")})
+			alertmanager := startAlertmanager(t, name, robot, "13800000000")
+			postAlerts(t, alertmanager, []alert{critical("KafkaConsumerLagStale", "a](b _x_ evil.example")})
 			text := <-texts
-			assert.Contains(t, text, fmt.Sprintf(tt.shown, "a··b"))
+			assert.Contains(t, text, fmt.Sprintf(tt.shown, "a··b ·x· evil·example"))
 			assert.Contains(t, text, "摘要。")
+			assert.NotContains(t, text, "13800000000", "only DingTalk mentions")
 
 			var alerts []alert
 			for i := range 100 {
@@ -131,6 +132,17 @@ func TestSignedDingTalk(t *testing.T) {
 	ding.await(t, fmt.Sprintf("Kafka 告警 KafkaConsumerLagStale (%d)", len(odd)))
 	_, faults := ding.received()
 	assert.Empty(t, faults)
+
+	ding.answerNext(codeTooFast)
+	postAlerts(t, alertmanager, []alert{newAlert("KafkaConsumerStuck", "too fast")})
+	ding.await(t, "Kafka 告警 KafkaConsumerStuck (1)")
+	assert.Zero(t, relay.CountLog("A message was not delivered", "errcode 130101"), "the relay tries again")
+	ding.answerNext(codeTooLong)
+	postAlerts(t, alertmanager, []alert{newAlert("KafkaConsumerLagNotDraining", "too long")})
+	harness.Eventually(t, func() bool {
+		return relay.CountLog("A message was not delivered", `"status":422`, "errcode 460101", "shorten the message") > 0
+	},
+		"the relay does not try a message again that is too long")
 	for _, hidden := range []string{token, secret, "SECwrong"} {
 		assert.NotContains(t, relay.Log(), hidden)
 	}
