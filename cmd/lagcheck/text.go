@@ -26,7 +26,14 @@ func text(reports []*aliyunkafkalagreceiver.Report) string {
 		for _, instance := range r.Silent {
 			fmt.Fprintf(&b, "  NO LAG         of instance %s: check the ID, consumer_groups, and that its consumers commit offsets\n", instance)
 		}
-		fmt.Fprintf(&b, "  groups         %d\n", len(r.Groups))
+		if len(r.Groups)+r.ExcludedGroups+len(r.Failures)+len(r.Silent) == 0 {
+			b.WriteString("  NO LAG         of any instance: check the region, and that consumers commit offsets\n")
+		}
+		fmt.Fprintf(&b, "  groups         %d", len(r.Groups))
+		if r.ExcludedGroups > 0 {
+			fmt.Fprintf(&b, ", and %d that consumer_groups leaves out", r.ExcludedGroups)
+		}
+		b.WriteString("\n")
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		for i, g := range r.Groups {
 			if i == 0 {

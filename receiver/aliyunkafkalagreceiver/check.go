@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -18,8 +19,9 @@ import (
 type Report struct {
 	Receiver       string    `json:"receiver"`
 	Endpoint       string    `json:"endpoint"`
-	Credentials    string    `json:"credentials"` // which are used and where they were found, never a secret
-	Groups         []Group   `json:"groups"`      // the highest lag first
+	Credentials    string    `json:"credentials"`     // which are used and where they were found, never a secret
+	Groups         []Group   `json:"groups"`          // the highest lag first
+	ExcludedGroups int       `json:"excluded_groups"` // names of groups that consumer_groups leaves out
 	Silent         []string  `json:"silent_instances,omitempty"`
 	Failures       []Problem `json:"failures,omitempty"`
 	Calls          int64     `json:"calls"`                     // that the check made
@@ -63,12 +65,15 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	defer r.closeIdle()
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
+	bounds, excluded := r.cfg.bounds(), &nameSet{names: map[string]bool{}}
+	bounds.Wanted = excluded.without(bounds.Wanted)
+	r.tracker = lag.NewTracker(bounds, r.cfg.sources(), r.cfg.Instances)
 	streams := r.tracker.Streams() // before the scrape: an instance that it sets aside is rarely asked for
 	result, calls := r.readStreams(ctx)
 
 	report := &Report{
 		Receiver: r.set.ID.String(), Endpoint: r.cfg.endpointURL(), Credentials: r.cfg.Credentials.settings().Describe(),
-		Groups: groupsOf(result.Entries, r.clock.now()), Calls: calls, FreeQuota: freeQuota,
+		Groups: groupsOf(result.Entries, r.clock.now()), ExcludedGroups: len(excluded.names), Calls: calls, FreeQuota: freeQuota,
 		ProjectedCalls: projectedCalls(float64(streams), r.cfg.CollectionInterval),
 	}
 	for _, f := range result.Failures {
@@ -82,6 +87,25 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	}
 	report.OK = len(report.Groups) > 0 && len(result.Bad) == 0
 	return report, nil
+}
+
+// nameSet holds the names of groups that are not wanted. Adding to it is safe for concurrent use.
+type nameSet struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// without returns wanted, which then also adds each group that it does not want.
+func (s *nameSet) without(wanted func(group string) bool) func(group string) bool {
+	return func(group string) bool {
+		if wanted(group) {
+			return true
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.names[group] = true
+		return false
+	}
 }
 
 func groupsOf(entries []lag.Entry, now time.Time) []Group {

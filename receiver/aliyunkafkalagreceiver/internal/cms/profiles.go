@@ -55,18 +55,34 @@ func defaultSource(i *issuers) (source, error) {
 	}, nil
 }
 
-// Describe says which credentials are used and where they were found, as far as that is known without asking anybody. It
-// holds no secret.
+// Describe says which credentials are used and where they were found, with the ends of the access key ID, as far as that is
+// known without asking anybody. It holds no secret.
 func (s CredentialSettings) Describe() string {
 	if s.Type != CredentialDefault {
-		return string(s.Type) + ", as configured"
+		return string(s.Type) + ", as configured" + s.describeKey()
 	}
 	for _, place := range places {
 		if found, err := place.find(); err == nil && found.Type != "" {
-			return string(found.Type) + ", found in " + place.name
+			return string(found.Type) + ", found in " + place.name + found.describeKey()
 		}
 	}
 	return "ecs_ram_role or credentials_uri, since nothing else is configured"
+}
+
+// describeKey returns the ends of the access key ID, and nothing of one whose length is not that of an ID: a secret, which
+// has 30 characters, may have been put in its place.
+func (s CredentialSettings) describeKey() string {
+	if s.Type != CredentialAccessKey && s.Type != CredentialSTS && s.Type != CredentialRAMRoleARN {
+		return ""
+	}
+	if needs("access_key_id", &s.AccessKeyID) != nil {
+		return "" // connecting returns this error
+	}
+	id, ends := s.AccessKeyID, "…"
+	if len(id) >= 12 && len(id) < 30 {
+		ends = id[:4] + "…" + id[len(id)-4:]
+	}
+	return ", access key ID " + ends
 }
 
 // environment returns the type of the key, session or OIDC role in the environment. One half of a key is enough to mean it.
