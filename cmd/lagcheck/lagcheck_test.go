@@ -114,6 +114,17 @@ func TestRejectedInstance(t *testing.T) {
 	assert.NotContains(t, out, "NO LAG")
 }
 
+// TestFailsInPart: what was read does not make up for what was not.
+func TestFailsInPart(t *testing.T) {
+	cms, config := start(t, ", metrics: {kafka.consumer.topic.message_accumulation: {enabled: true}}")
+	require.NoError(t, cms.InjectFault(cmssim.Fault{Kind: cmssim.FaultThrottled, Match: cmssim.MetricTopicAccumulation}))
+	code, out, problems := lagcheck("--config", config)
+	assert.Equal(t, exitFailed, code, problems)
+	assert.Contains(t, out, "FAILED")
+	assert.Contains(t, out, "orders")
+	assert.Contains(t, out, "It will work in part")
+}
+
 func TestUsage(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args []string

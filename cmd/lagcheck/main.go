@@ -31,7 +31,7 @@ const usage = `lagcheck makes one scrape as the receiver aliyunkafkalag would, a
 
 Without --config the environment decides: REGION, KAFKA_INSTANCES and the credentials.
 
-Exit code: 0 if every receiver read a current point and no instance is rejected, 1 if not, 2 if the configuration is wrong.
+Exit code: 0 if every receiver read a current point and nothing failed, 1 if not, 2 if the configuration is wrong.
 
 `
 

@@ -52,7 +52,7 @@ func verdict(r *aliyunkafkalagreceiver.Report) string {
 	case r.OK:
 		return "\nIt will work: a current point was read.\n"
 	case len(r.Groups) > 0:
-		return "\nIt will work in part: CloudMonitor rejects calls for an instance.\n"
+		return "\nIt will work in part: what is marked FAILED was not read.\n"
 	default:
 		return "\nIt will not work yet: no current point was read.\n"
 	}

@@ -27,7 +27,7 @@ type Report struct {
 	Calls          int64     `json:"calls"`                     // that the check made
 	ProjectedCalls int64     `json:"projected_calls_per_month"` // at least
 	FreeQuota      int       `json:"free_quota_per_month"`
-	OK             bool      `json:"ok"` // a current point was read, and no instance is rejected
+	OK             bool      `json:"ok"` // a current point was read, and nothing failed
 }
 
 // Group is the newest point of a series.
@@ -85,7 +85,7 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	if len(report.Failures) == 0 {
 		report.Silent = without(r.cfg.Instances, report.Groups, func(g Group) string { return g.InstanceID })
 	}
-	report.OK = len(report.Groups) > 0 && len(result.Bad) == 0
+	report.OK = len(report.Groups) > 0 && len(report.Failures) == 0
 	return report, nil
 }
 
