@@ -105,28 +105,36 @@ func IsTemporary(err error) bool {
 }
 
 // Send sends a message, the JSON object of DingTalk's API, and tries again until it is taken, rejected, or ctx ends. It
-// waits as long as the limit of the robot demands. The error never contains the address.
+// waits as long as the limit of the robot demands, if that is before the deadline of ctx. When ctx ends, the error names
+// what came of the last attempt, too. The error never contains the address.
 func (r *Robot) Send(ctx context.Context, message []byte) error {
 	if len(message) > MaxBytes {
 		return &Error{Code: codeTooLong, Message: fmt.Sprintf("the message has %d bytes", len(message))}
 	}
 	interval := backoff.NewExponentialBackOff()
 	interval.InitialInterval = r.retry
+	var last error // Retry returns only that ctx ended
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		if err := r.limiter.Wait(ctx); err != nil { // there will be no room in time
+			return struct{}{}, backoff.Permanent(fmt.Errorf("waiting for the limit of 20 messages a minute: %w", err))
+		}
 		err := r.attempt(ctx, message)
 		if err != nil && !IsTemporary(err) {
-			err = backoff.Permanent(err)
+			return struct{}{}, backoff.Permanent(err)
+		}
+		if !errors.Is(err, ctx.Err()) {
+			last = err
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(interval), backoff.WithMaxElapsedTime(0))
+	if err != nil && last != nil && IsTemporary(err) {
+		return fmt.Errorf("%w; the last attempt: %w", err, last)
+	}
 	return err
 }
 
 // attempt sends a message once.
 func (r *Robot) attempt(ctx context.Context, message []byte) error {
-	if err := r.limiter.Wait(ctx); err != nil {
-		return fmt.Errorf("waiting for the limit of 20 messages a minute: %w", err)
-	}
 	address, err := r.address()
 	if err != nil {
 		return err

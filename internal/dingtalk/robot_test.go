@@ -115,12 +115,16 @@ func TestSend(t *testing.T) {
 
 func TestSendEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	var attempts atomic.Int32
 	r := newRobot(t, func(w http.ResponseWriter, _ *http.Request) {
-		cancel()
+		if attempts.Add(1) == 2 {
+			cancel()
+		}
 		w.WriteHeader(http.StatusBadGateway)
 	})
 	err := r.Send(ctx, []byte(`{}`))
-	require.Error(t, err)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "HTTP status 502", "why it was not taken before")
 	assert.True(t, IsTemporary(err))
 	assert.NotContains(t, err.Error(), token)
 }
@@ -161,9 +165,13 @@ func TestSendWaitsForTheLimit(t *testing.T) {
 	r := newRobot(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"errcode":0}`)) })
 	r.limiter = rate.NewLimiter(rate.Every(time.Hour), 1)
 	require.NoError(t, r.Send(t.Context(), []byte(`{}`)))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	require.Error(t, r.Send(ctx, []byte(`{}`)))
+	began := time.Now()
+	err := r.Send(ctx, []byte(`{}`))
+	require.ErrorContains(t, err, "limit of 20 messages a minute")
+	assert.True(t, IsTemporary(err))
+	assert.Less(t, time.Since(began), 30*time.Second, "the error comes at once, since there is no room before the deadline")
 }
 
 // TestLimit: in any minute there are at most 20 messages.
