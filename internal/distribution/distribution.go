@@ -53,8 +53,14 @@ func hasPassword(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil { // a password with characters that must be escaped in a URL, such as / and #
 		at := strings.LastIndex(text, "@")
-		_, user, found := strings.Cut(text[:max(at, 0)], "://")
-		return found && strings.Contains(user, ":")
+		user := text[:max(at, 0)]
+		if _, behind, found := strings.Cut(user, "://"); found {
+			user = behind
+		}
+		return strings.Contains(user, ":")
+	}
+	if strings.Index(u.Opaque, "@") > 0 { // user:password@host, without http://
+		return true
 	}
 	_, set := u.User.Password()
 	return set

@@ -18,6 +18,8 @@ func TestConvert(t *testing.T) {
 			"prometheus_remote_write": map[string]any{"http": map[string]any{"endpoint": "https://user@host/api/v1/write"}},
 			"otlp_grpc":               map[string]any{"endpoint": "host:4317"},
 			"debug":                   nil,
+			"address":                 map[string]any{"endpoint": "127.0.0.1:4317"},
+			"socket":                  map[string]any{"endpoint": "unix:@collector"},
 		}},
 		"passwords at any depth": {
 			exporters: map[string]any{
@@ -31,9 +33,11 @@ func TestConvert(t *testing.T) {
 				"percent": map[string]any{"url": "http://user:S3cret%@host/"},
 				"slash":   map[string]any{"url": "http://user:S3cret/S3cret@host/"},
 				"hash":    map[string]any{"url": "http://user:S3cret#S3cret@host/"},
+				"bare":    map[string]any{"endpoint": "user:S3cret@host:4317"},
+				"odd":     map[string]any{"endpoint": "user_1:S3cret@host:4317"},
 				"at":      map[string]any{"url": "http://user:S3cret@S3cret@host/"},
 			},
-			wrong: []string{"exporters::percent::url", "exporters::slash::url", "exporters::hash::url", "exporters::at::url"},
+			wrong: []string{"exporters::bare::endpoint", "exporters::odd::endpoint", "exporters::percent::url", "exporters::slash::url", "exporters::hash::url", "exporters::at::url"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
