@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
@@ -72,7 +73,7 @@ func (r *lagReceiver) check(ctx context.Context, host component.Host) (*Report, 
 	result, calls := r.readStreams(ctx)
 
 	report := &Report{
-		Receiver: r.set.ID.String(), Endpoint: r.cfg.endpointURL(), Credentials: r.cfg.Credentials.settings().Describe(),
+		Receiver: r.set.ID.String(), Endpoint: r.cfg.endpointURL(), Credentials: r.cfg.Credentials.Settings().Describe(),
 		Groups: groupsOf(result.Entries, r.clock.now()), ExcludedGroups: len(excluded.names), Calls: calls, FreeQuota: freeQuota,
 		ProjectedCalls: projectedCalls(float64(streams), r.cfg.CollectionInterval),
 	}
@@ -125,8 +126,8 @@ func groupsOf(entries []lag.Entry, now time.Time) []Group {
 }
 
 func problemOf(what string, err error) Problem {
-	p := Problem{What: what, Error: err.Error(), Kind: string(cms.KindOf(err))}
-	if e, ok := errors.AsType[*cms.Error](err); ok && e.Kind == cms.KindForbidden {
+	p := Problem{What: what, Error: err.Error(), Kind: string(alicloud.KindOf(err))}
+	if e, ok := errors.AsType[*alicloud.Error](err); ok && e.Kind == alicloud.KindForbidden {
 		p.Action = "cms:QueryMetricList"
 	}
 	return p

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
 )
@@ -47,6 +48,9 @@ var (
 	regionPattern   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	instancePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
+
+// CredentialsConfig is how the receiver signs its calls.
+type CredentialsConfig = alicloud.CredentialsConfig
 
 // Config is the configuration of the receiver.
 type Config struct {
@@ -129,7 +133,7 @@ func (cfg *Config) Validate() error {
 		"max_concurrency: must be from 1 to %d, not %d", maxConcurrencyLimit, cfg.MaxConcurrency)
 	validateMatches(&p, "consumer_groups::include", cfg.ConsumerGroups.Include)
 	validateMatches(&p, "consumer_groups::exclude", cfg.ConsumerGroups.Exclude)
-	cfg.Credentials.validate(&p)
+	p = append(p, cfg.Credentials.Problems()...)
 	cfg.validateHTTP(&p)
 	p.check(len(cfg.sources()) > 0, "metrics: at least one metric must be enabled")
 	return errors.Join(p...)
@@ -140,7 +144,7 @@ func (cfg *Config) validateSource(p *problems) {
 	p.check(cfg.Region == "" || regionPattern.MatchString(cfg.Region), "region: must be a region ID such as cn-hangzhou, not %q", cfg.Region)
 	p.check(cfg.Network == networkPublic || cfg.Network == networkVPC, "network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network)
 	if cfg.Endpoint != "" {
-		err := cms.CheckEndpoint(cfg.Endpoint)
+		err := alicloud.CheckEndpoint(cfg.Endpoint)
 		p.check(err == nil, "endpoint: %w", err)
 	}
 	for i, id := range cfg.Instances {

@@ -18,6 +18,8 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 )
 
 // configSchema is config.schema.json with ways to look into it.
@@ -187,7 +189,7 @@ func TestSchemaHasTheEnums(t *testing.T) {
 	}
 	assert.Equal(t, []any{networkPublic, networkVPC}, enum("network"))
 	var types []any
-	for _, ct := range credentialTypes {
+	for _, ct := range alicloud.CredentialTypes {
 		types = append(types, string(ct))
 	}
 	assert.Equal(t, types, enum("credentials", "type"))

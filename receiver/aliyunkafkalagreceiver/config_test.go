@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 )
 
@@ -69,13 +70,13 @@ func TestLoadConfig(t *testing.T) {
 		assert.Equal(t, 30*time.Minute, got.MaxBackfill)
 		assert.Equal(t, 2*time.Minute, got.StaleAfter)
 		assert.Equal(t, "file_storage/lag", got.Storage.String())
-		assert.Equal(t, cms.CredentialSettings{
-			Type:            cms.CredentialRAMRoleARN,
+		assert.Equal(t, alicloud.CredentialSettings{
+			Type:            alicloud.CredentialRAMRoleARN,
 			AccessKeyID:     "testid",
 			AccessKeySecret: "testsecret",
 			RoleARN:         "acs:ram::1234567890123456:role/lag-reader",
 			RoleSessionName: "lag",
-		}, got.Credentials.settings())
+		}, got.Credentials.Settings())
 		assert.InDelta(t, 0.5, got.RequestsPerSecond, 0)
 		assert.Equal(t, 2, got.MaxConcurrency)
 		assert.False(t, got.Retry.Enabled)
@@ -291,28 +292,28 @@ func TestEndpointURL(t *testing.T) {
 func TestCredentialSettings(t *testing.T) {
 	tests := []struct {
 		yaml string
-		want cms.CredentialType
+		want alicloud.CredentialType
 	}{
-		{"type: default", cms.CredentialDefault},
-		{"{access_key_id: a, access_key_secret: b}", cms.CredentialAccessKey},
-		{"{access_key_id: a, access_key_secret: b, security_token: c}", cms.CredentialSTS},
-		{"{type: ecs_ram_role, access_key_id: a, access_key_secret: b}", cms.CredentialECSRAMRole},
+		{"type: default", alicloud.CredentialDefault},
+		{"{access_key_id: a, access_key_secret: b}", alicloud.CredentialAccessKey},
+		{"{access_key_id: a, access_key_secret: b, security_token: c}", alicloud.CredentialSTS},
+		{"{type: ecs_ram_role, access_key_id: a, access_key_secret: b}", alicloud.CredentialECSRAMRole},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.want), func(t *testing.T) {
 			cfg := configFromYAML(t, "credentials:\n  "+strings.ReplaceAll(tt.yaml, "\n", "\n  "))
-			assert.Equal(t, tt.want, cfg.Credentials.settings().Type)
+			assert.Equal(t, tt.want, cfg.Credentials.Settings().Type)
 		})
 	}
 }
 
 func TestKeysAreTrimmed(t *testing.T) {
 	cfg := configFromYAML(t, `credentials: {access_key_id: "id\n", access_key_secret: "\r\nsecret ", security_token: "\ttoken"}`)
-	assert.Equal(t, cms.CredentialSettings{
-		Type: cms.CredentialSTS, AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token",
-	}, cfg.Credentials.settings())
+	assert.Equal(t, alicloud.CredentialSettings{
+		Type: alicloud.CredentialSTS, AccessKeyID: "id", AccessKeySecret: "secret", SecurityToken: "token",
+	}, cfg.Credentials.Settings())
 	blank := configFromYAML(t, `credentials: {access_key_id: "id", access_key_secret: "secret", security_token: "\n"}`)
-	assert.Equal(t, cms.CredentialAccessKey, blank.Credentials.settings().Type)
+	assert.Equal(t, alicloud.CredentialAccessKey, blank.Credentials.Settings().Type)
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {

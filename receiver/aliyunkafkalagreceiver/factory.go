@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
 )
@@ -42,7 +43,7 @@ func createDefaultConfig() component.Config {
 		Period:             time.Minute,
 		MaxBackfill:        time.Hour,
 		StaleAfter:         10 * time.Minute,
-		Credentials:        CredentialsConfig{Type: string(cms.CredentialDefault)},
+		Credentials:        CredentialsConfig{Type: string(alicloud.CredentialDefault)},
 		RequestsPerSecond:  10,
 		MaxConcurrency:     4,
 		Retry:              retry,

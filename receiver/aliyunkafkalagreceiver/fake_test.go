@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
@@ -17,7 +18,7 @@ type fakeCMS struct {
 	points    []lag.Point
 	malformed int
 	queries   []cms.Query
-	settings  cms.Settings
+	settings  alicloud.Settings
 	// fail, when it is set, may answer a call with an error.
 	fail func(ctx context.Context, q cms.Query) error
 	// token, when it is set, replaces the reply's NextToken.
@@ -26,7 +27,7 @@ type fakeCMS struct {
 	ahead time.Duration
 }
 
-func (f *fakeCMS) client(s cms.Settings) (cms.Client, error) {
+func (f *fakeCMS) client(s alicloud.Settings) (cms.Client, error) {
 	f.settings = s
 	return f, nil
 }
@@ -102,9 +103,9 @@ func failWith(err error) func(context.Context, cms.Query) error {
 // hang is a call that gets no answer.
 func hang(ctx context.Context, _ cms.Query) error {
 	<-ctx.Done()
-	kind := cms.KindNetwork
+	kind := alicloud.KindNetwork
 	if ctx.Err() == context.Canceled {
-		kind = cms.KindCanceled
+		kind = alicloud.KindCanceled
 	}
-	return &cms.Error{Kind: kind, Err: ctx.Err()}
+	return &alicloud.Error{Kind: kind, Err: ctx.Err()}
 }

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -98,13 +98,13 @@ func (h *health) failing(now time.Duration, result *lag.Result) {
 	var streams []string
 	level := zapcore.WarnLevel
 	for _, f := range result.Failures {
-		kind := cmp.Or(string(cms.KindOf(f.Err)), errOutOfTime.Error()) // all other errors come from a lack of time
+		kind := cmp.Or(string(alicloud.KindOf(f.Err)), errOutOfTime.Error()) // all other errors come from a lack of time
 		if h.kinds[kind] {
 			continue // a hundred batches fail for the same reason
 		}
 		h.kinds[kind] = true
 		errs, streams = append(errs, f.Err), append(streams, f.Stream)
-		if err, ok := errors.AsType[*cms.Error](f.Err); ok && !err.Retryable() {
+		if err, ok := errors.AsType[*alicloud.Error](f.Err); ok && !err.Retryable() {
 			level = zapcore.ErrorLevel // it lasts until somebody acts
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -76,7 +76,7 @@ const (
 )
 
 func TestHealthOfReading(t *testing.T) {
-	throttled := &cms.Error{Kind: cms.KindThrottled}
+	throttled := &alicloud.Error{Kind: alicloud.KindThrottled}
 	outOfTime := fmt.Errorf("a call was cut short: %w", errOutOfTime)
 	h := newHealthTest()
 	steps := []struct {

@@ -43,7 +43,7 @@ func (c *instanceClaims) claim(id component.ID, cfg *Config) (overlaps []string,
 // Whether their consumer groups are disjoint cannot be seen from patterns.
 func sharedInstances(a, b *Config) []string {
 	switch {
-	case a.Region != b.Region, a.endpointURL() != b.endpointURL(), a.Credentials.settings() != b.Credentials.settings(),
+	case a.Region != b.Region, a.endpointURL() != b.endpointURL(), a.Credentials.Settings() != b.Credentials.Settings(),
 		len(common(a.sources(), b.sources())) == 0:
 		return nil
 	case len(a.Instances) > 0 && len(b.Instances) > 0:

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadatatest"
@@ -112,7 +113,7 @@ func TestShutdown(t *testing.T) {
 		{"while a call waits for its retry", func(h *harness) {
 			h.receiver.reader.retry.Enabled, h.receiver.reader.retry.MaxElapsedTime = true, 0
 			h.start()
-			h.cms.setFail(failWith(&cms.Error{Kind: cms.KindThrottled, RetryAfter: 34 * time.Second}))
+			h.cms.setFail(failWith(&alicloud.Error{Kind: alicloud.KindThrottled, RetryAfter: 34 * time.Second}))
 			h.minute("a")
 		}, 0},
 		{"while a delivery hangs", func(h *harness) {
@@ -255,7 +256,7 @@ func TestOwnTelemetry(t *testing.T) {
 			return nil
 		})
 		h.minute("a", "b") // partial
-		h.cms.setFail(failWith(&cms.Error{Kind: cms.KindThrottled}))
+		h.cms.setFail(failWith(&alicloud.Error{Kind: alicloud.KindThrottled}))
 		h.minute() // failed
 		h.cms.setFail(nil)
 		h.cms.setMalformed(0)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
@@ -56,7 +57,7 @@ func TestQuotaBounds(t *testing.T) {
 
 func TestRetryUpToMaxElapsedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := newTestReader(t, &fakeCMS{fail: failWith(&cms.Error{Kind: cms.KindThrottled, RetryAfter: 7 * time.Second})})
+		r, _ := newTestReader(t, &fakeCMS{fail: failWith(&alicloud.Error{Kind: alicloud.KindThrottled, RetryAfter: 7 * time.Second})})
 		r.retry = configretry.BackOffConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: time.Second, MaxElapsedTime: 14 * time.Second}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

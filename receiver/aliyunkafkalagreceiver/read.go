@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/config/configretry"
 	"golang.org/x/time/rate"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
@@ -44,8 +45,8 @@ func (r *reader) read(ctx context.Context, requests requests) (calls, malformed 
 		workers.Go(func() {
 			for request := requests.Next(); request != nil; request = requests.Next() {
 				if err := r.pages(ctx, requests, request); err != nil {
-					kind := cms.KindOf(err)
-					requests.Fail(request, err, kind == cms.KindInvalidRequest || kind == cms.KindForbidden)
+					kind := alicloud.KindOf(err)
+					requests.Fail(request, err, kind == alicloud.KindInvalidRequest || kind == alicloud.KindForbidden)
 				}
 			}
 		})
@@ -74,7 +75,7 @@ func (r *reader) pages(ctx context.Context, requests requests, request *lag.Requ
 			return nil
 		}
 		if seen[page.NextToken] {
-			return &cms.Error{Kind: cms.KindMalformedReply, Message: "NextToken repeats, so the pages have no end"}
+			return cms.NewError(alicloud.KindMalformedReply, "NextToken repeats, so the pages have no end")
 		}
 		seen[page.NextToken] = true
 		q.NextToken = page.NextToken
@@ -99,7 +100,7 @@ func (r *reader) page(ctx context.Context, q cms.Query) (cms.Page, error) {
 			return cms.Page{}, before // why the earlier calls failed says more than that the time was over
 		}
 		before = err
-		failure, ok := errors.AsType[*cms.Error](err)
+		failure, ok := errors.AsType[*alicloud.Error](err)
 		if ok && failure.Renewed && !renewed {
 			renewed = true
 			continue
@@ -130,7 +131,7 @@ func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 	received := r.clock.moment()
 
 	date, outcome := page.Date, outcomeSuccess
-	if failure, ok := errors.AsType[*cms.Error](err); ok {
+	if failure, ok := errors.AsType[*alicloud.Error](err); ok {
 		date = failure.Date
 	}
 	r.clock.observe(date, sent, received)
@@ -141,7 +142,7 @@ func (r *reader) call(ctx context.Context, q cms.Query) (cms.Page, error) {
 			outcome = outcomeCanceled
 		}
 	} else if err != nil {
-		outcome = string(cms.KindOf(err))
+		outcome = string(alicloud.KindOf(err))
 	}
 	r.telemetry.called(ctx, received.elapsed-sent.elapsed, outcome)
 	return page, err

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"golang.org/x/time/rate"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
@@ -26,8 +27,8 @@ import (
 )
 
 var (
-	errForbidden = &cms.Error{Kind: cms.KindForbidden, Code: "NoPermission", Status: 403}
-	errServer    = &cms.Error{Kind: cms.KindServer, Status: 503}
+	errForbidden = &alicloud.Error{Kind: alicloud.KindForbidden, Code: "NoPermission", Status: 403}
+	errServer    = &alicloud.Error{Kind: alicloud.KindServer, Status: 503}
 )
 
 // fakeRequests hands out a list of requests and records the replies.
@@ -167,7 +168,7 @@ func TestReadPages(t *testing.T) {
 			assert.Equal(t, tt.last, requests.last)
 			if tt.fails != "" {
 				require.ErrorContains(t, requests.failed[request], tt.fails)
-				assert.Equal(t, cms.KindMalformedReply, cms.KindOf(requests.failed[request]))
+				assert.Equal(t, alicloud.KindMalformedReply, alicloud.KindOf(requests.failed[request]))
 				assert.False(t, requests.split[request])
 				return
 			}
@@ -183,17 +184,17 @@ func TestReadPages(t *testing.T) {
 }
 
 func TestFailuresThatMayBeDueToOneInstance(t *testing.T) {
-	for kind, split := range map[cms.Kind]bool{
-		cms.KindInvalidRequest: true, cms.KindForbidden: true,
-		cms.KindServer: false, cms.KindThrottled: false, cms.KindBadCredentials: false, cms.KindNetwork: false,
+	for kind, split := range map[alicloud.Kind]bool{
+		alicloud.KindInvalidRequest: true, alicloud.KindForbidden: true,
+		alicloud.KindServer: false, alicloud.KindThrottled: false, alicloud.KindBadCredentials: false, alicloud.KindNetwork: false,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			requests := newFakeRequests(2)
 			failing := requests.list[0]
-			r, _ := newTestReader(t, &fakeCMS{fail: failTimes(1, &cms.Error{Kind: kind})})
+			r, _ := newTestReader(t, &fakeCMS{fail: failTimes(1, &alicloud.Error{Kind: kind})})
 			r.read(t.Context(), requests)
 			require.Len(t, requests.failed, 1, "the other is read")
-			assert.Equal(t, kind, cms.KindOf(requests.failed[failing]))
+			assert.Equal(t, kind, alicloud.KindOf(requests.failed[failing]))
 			assert.Equal(t, split, requests.split[failing])
 		})
 	}
@@ -220,9 +221,9 @@ func TestRetry(t *testing.T) {
 	off.Enabled = false
 	endless := retry
 	endless.MaxElapsedTime = 0
-	throttled := &cms.Error{Kind: cms.KindThrottled}
-	asked := &cms.Error{Kind: cms.KindThrottled, RetryAfter: 7 * time.Second}
-	renewed := &cms.Error{Kind: cms.KindExpiredToken, Renewed: true}
+	throttled := &alicloud.Error{Kind: alicloud.KindThrottled}
+	asked := &alicloud.Error{Kind: alicloud.KindThrottled, RetryAfter: 7 * time.Second}
+	renewed := &alicloud.Error{Kind: alicloud.KindExpiredToken, Renewed: true}
 	tests := []struct {
 		name     string
 		retry    configretry.BackOffConfig
@@ -308,13 +309,13 @@ func TestOutOfTime(t *testing.T) {
 			outcome(t, tel, map[string]int64{"canceled": 1})
 		}},
 		{"a timeout of the call itself", func(t *testing.T) {
-			timeout := &cms.Error{Kind: cms.KindNetwork, Err: context.DeadlineExceeded}
+			timeout := &alicloud.Error{Kind: alicloud.KindNetwork, Err: context.DeadlineExceeded}
 			requests, tel := run(t, &fakeCMS{fail: failTimes(1, timeout)}, 1, false, nothing)
 			assert.Equal(t, []error{timeout}, requests.failures())
 			outcome(t, tel, map[string]int64{"network": 1})
 		}},
 		{"an answer at the last moment is what it is", func(t *testing.T) {
-			throttled := &cms.Error{Kind: cms.KindThrottled}
+			throttled := &alicloud.Error{Kind: alicloud.KindThrottled}
 			requests, tel := run(t, &fakeCMS{fail: func(ctx context.Context, _ cms.Query) error {
 				<-ctx.Done()
 				return throttled
@@ -336,7 +337,7 @@ func TestOutOfTime(t *testing.T) {
 			outcome(t, tel, map[string]int64{"server_error": 1, "timeout": 1})
 		}},
 		{"throttles are those of CloudMonitor only", func(t *testing.T) {
-			_, tel := run(t, &fakeCMS{fail: failTimes(2, &cms.Error{Kind: cms.KindThrottled})}, 3, false, nothing)
+			_, tel := run(t, &fakeCMS{fail: failTimes(2, &alicloud.Error{Kind: alicloud.KindThrottled})}, 3, false, nothing)
 			outcome(t, tel, map[string]int64{"throttled": 2, "success": 1})
 			metadatatest.AssertEqualReceiverAliyunkafkalagAPIThrottles(t, tel, []metricdata.DataPoint[int64]{{Value: 2, Attributes: attribute.NewSet(
 				attribute.String("action", apiAction), attribute.String("receiver", metadata.Type.String()))}}, metricdatatest.IgnoreTimestamp())
@@ -357,7 +358,7 @@ func TestOutOfTime(t *testing.T) {
 func TestEveryReplySetsTheClock(t *testing.T) {
 	dates := map[string]*fakeCMS{"a page": {ahead: time.Minute}, "an error": {}}
 	dates["an error"].fail = func(context.Context, cms.Query) error {
-		return &cms.Error{Kind: cms.KindForbidden, Date: time.Now().Add(time.Minute)}
+		return &alicloud.Error{Kind: alicloud.KindForbidden, Date: time.Now().Add(time.Minute)}
 	}
 	for name, f := range dates {
 		t.Run(name, func(t *testing.T) {

@@ -14,11 +14,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
-type newClientFunc func(cms.Settings) (cms.Client, error)
+type newClientFunc func(alicloud.Settings) (cms.Client, error)
 
 // lagReceiver is the component. One goroutine of its own owns all its state; see loop.go.
 type lagReceiver struct {
@@ -103,9 +104,9 @@ func (r *lagReceiver) connect(ctx context.Context, host component.Host) error {
 		return err
 	}
 	r.closeIdle = httpClient.CloseIdleConnections
-	r.reader.client, err = r.newClient(cms.Settings{
+	r.reader.client, err = r.newClient(alicloud.Settings{
 		Endpoint: r.cfg.endpointURL(), Region: r.cfg.Region, Network: r.cfg.Network, HTTPClient: httpClient,
-		UserAgent: r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version, Credentials: r.cfg.Credentials.settings(),
+		UserAgent: r.set.BuildInfo.Command + "/" + r.set.BuildInfo.Version, Credentials: r.cfg.Credentials.Settings(),
 	})
 	return err
 }

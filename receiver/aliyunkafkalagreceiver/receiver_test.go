@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
@@ -23,7 +24,7 @@ func TestStartFails(t *testing.T) {
 		client newClientFunc
 		want   string
 	}{
-		{"no client", minimalYAML, func(cms.Settings) (cms.Client, error) { return nil, errors.New("no client") }, "no client"},
+		{"no client", minimalYAML, func(alicloud.Settings) (cms.Client, error) { return nil, errors.New("no client") }, "no client"},
 		{"no HTTP client", minimalYAML + "http: {tls: {ca_file: /does/not/exist}}", (&fakeCMS{}).client, "/does/not/exist"},
 	}
 	for _, tt := range tests {
@@ -44,9 +45,9 @@ func TestClientSettings(t *testing.T) {
 		got := h.cms.settings
 		assert.NotNil(t, got.HTTPClient)
 		got.HTTPClient = nil
-		assert.Equal(t, cms.Settings{
+		assert.Equal(t, alicloud.Settings{
 			Endpoint: "https://cms-vpc.cn-hangzhou.aliyuncs.com", UserAgent: "otelcol/latest", Region: "cn-hangzhou", Network: "vpc",
-			Credentials: cms.CredentialSettings{Type: cms.CredentialAccessKey, AccessKeyID: "id", AccessKeySecret: "secret"},
+			Credentials: alicloud.CredentialSettings{Type: alicloud.CredentialAccessKey, AccessKeyID: "id", AccessKeySecret: "secret"},
 		}, got)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/metadata"
 )
@@ -89,7 +89,7 @@ func (t *telemetry) called(ctx context.Context, took time.Duration, outcome stri
 	action := attribute.String("action", apiAction)
 	t.ReceiverAliyunkafkalagAPIRequests.Add(ctx, 1, t.with(action, attribute.String("outcome", outcome)))
 	t.ReceiverAliyunkafkalagAPIRequestDuration.Record(ctx, took.Seconds(), t.with(action))
-	if outcome == string(cms.KindThrottled) {
+	if outcome == string(alicloud.KindThrottled) {
 		t.ReceiverAliyunkafkalagAPIThrottles.Add(ctx, 1, t.with(action))
 	}
 }

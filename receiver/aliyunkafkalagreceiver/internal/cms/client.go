@@ -1,18 +1,15 @@
 // Package cms reads Kafka consumer lag from CloudMonitor (CMS).
 //
 // It signs with the Alibaba Cloud SDK and sends with the caller's http.Client. Callers see plain Go types, a context
-// that is honoured, and errors of type [*Error] that say what went wrong and what to do about it.
+// that is honoured, and errors of type [*alicloud.Error] that say what went wrong and what to do about it.
 package cms
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"sync"
 	"time"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -20,8 +17,6 @@ import (
 const (
 	MaxInstances = 50   // objects that the Dimensions parameter may hold
 	PageLength   = 1440 // points of a full page, the largest Length
-	// MaxReplyBytes bounds what is read of one reply. The API gateway stops at 2 MiB, so a bigger one is not from CMS.
-	MaxReplyBytes = 8 << 20
 )
 
 // The metrics of the namespace acs_kafka that count messages not yet consumed (CloudMonitor metric list, Kafka).
@@ -40,91 +35,54 @@ type Page struct {
 
 // Client reads metric pages. It is safe for concurrent use.
 type Client interface {
-	// DescribeMetricList fetches one page. Its errors are of type [*Error].
+	// DescribeMetricList fetches one page. Its errors are of type [*alicloud.Error].
 	//
 	// After an error that says Renewed the next call asks for new credentials.
 	DescribeMetricList(ctx context.Context, q Query) (Page, error)
 }
 
-// Settings configures a client.
-type Settings struct {
-	Endpoint    string       // https://host[:port], or http://host[:port] for a loopback host
-	Region      string       // region of the STS that role types ask; empty asks the central one
-	Network     string       // "vpc" asks the STS in the VPC, anything else the public one
-	UserAgent   string       // appended to the User-Agent of the SDK
-	HTTPClient  *http.Client // carries the calls to CMS, STS and a credentials URI, required
-	Credentials CredentialSettings
+// remedies say what to do about an error of CloudMonitor.
+var remedies = map[alicloud.Kind]string{
+	alicloud.KindThrottled:      "all tools of the account share 50 calls a second: lower requests_per_second or raise collection_interval",
+	alicloud.KindQuotaExhausted: "the free quota of 1,000,000 CloudMonitor calls a month is used up: turn on pay-as-you-go for CloudMonitor Basic or raise collection_interval",
+	alicloud.KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
+	alicloud.KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless this persists",
+	alicloud.KindInvalidRequest: "CloudMonitor refused the query; the error code says which of region, instances, period is wrong",
+}
 
-	dialMetadata func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil dials
+// NewError returns an error about CloudMonitor that was found here, with its remedy.
+func NewError(kind alicloud.Kind, message string) *alicloud.Error {
+	return &alicloud.Error{Kind: kind, Message: message, Remedy: remedies[kind]}
 }
 
 // NewClient returns a client. It makes no network call; an error means the settings or the environment are wrong.
-func NewClient(s Settings) (Client, error) {
-	if s.HTTPClient == nil {
-		return nil, errors.New("an HTTP client is required")
-	}
-	server, err := parseEndpoint(s.Endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("endpoint: %w", err)
-	}
-	sender := newSender(s.HTTPClient, s.UserAgent)
-	issuers, err := newIssuers(sender, s)
+func NewClient(s alicloud.Settings) (Client, error) {
+	s.Remedies = remedies
+	api, err := alicloud.NewClient(s)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := newCredentialCache(s.Credentials, issuers)
-	if err != nil {
-		return nil, err
-	}
-	return &client{server: server, sender: sender, credentials: credentials}, nil
+	return &client{api: api}, nil
 }
 
 type client struct {
-	server      endpoint
-	sender      *sender
-	credentials *credentialCache
-	names       names
-	replies     sync.Pool // of *reply
+	api   *alicloud.Client
+	names names
 }
 
 func (c *client) DescribeMetricList(ctx context.Context, q Query) (Page, error) {
 	if n := max(len(q.Instances), len(q.Names)); n > MaxInstances {
-		return Page{}, &Error{
-			Kind:    KindInvalidRequest,
-			Message: fmt.Sprintf("%d instances or series in one query, at most %d are allowed", n, MaxInstances),
-		}
+		return Page{}, NewError(alicloud.KindInvalidRequest,
+			fmt.Sprintf("%d instances or series in one query, at most %d are allowed", n, MaxInstances))
 	}
-	cred, err := c.credentials.get(ctx)
+	var page Page
+	date, err := c.api.Do(ctx, q.call(), func(body []byte) (failure *alicloud.Error) {
+		page, failure = newDecoder(&c.names).decode(body, q.MetricName == MetricTopicAccumulation)
+		return failure
+	})
 	if err != nil {
 		return Page{}, err
 	}
-	page, failure := c.describe(ctx, q, cred)
-	if failure == nil {
-		return page, nil
-	}
-	if c.credentials.renewable() && (failure.Kind == KindExpiredToken || failure.Kind == KindBadCredentials) {
-		c.credentials.discard(cred)
-		failure.Renewed = true
-	}
-	return Page{}, failure.redact(cred, "")
-}
-
-func (c *client) describe(ctx context.Context, q Query, cred *credential) (Page, *Error) {
-	r, ok := c.replies.Get().(*reply)
-	if !ok {
-		r = &reply{}
-	}
-	defer func() {
-		r.reset()
-		c.replies.Put(r)
-	}()
-	if failure := c.sender.send(ctx, c.server, q.call(), cred, r); failure != nil {
-		return Page{}, failure
-	}
-	page, failure := newDecoder(&c.names).decode(r.body.Bytes(), q.MetricName == MetricTopicAccumulation)
-	if failure != nil {
-		return Page{}, r.complete(failure)
-	}
-	page.Date = r.date()
+	page.Date = date
 	return page, nil
 }

@@ -3,61 +3,32 @@ package cms
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"net/http"
 	"slices"
-	"strings"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 )
 
-// replyBody is the body of every reply. CloudMonitor's own pages show Success as a boolean and as a string, Code as a string
-// and as a number, Datapoints as an array and as a string that holds one, and a Message in replies of success.
+// replyBody is the body of every reply. CloudMonitor's own pages show Datapoints as an array and as a string that holds one.
 type replyBody struct {
-	Code, Success, Message, NextToken looseString
-	RequestID                         looseString     `json:"RequestId" xml:"RequestId"`
-	Datapoints                        json.RawMessage `xml:"-"`
-}
-
-// looseString is a JSON string, "" for null, or another value as it is written.
-type looseString string
-
-// UnmarshalJSON never fails on JSON.
-func (s *looseString) UnmarshalJSON(b []byte) error {
-	if b[0] == '"' || string(b) == "null" {
-		return json.Unmarshal(b, (*string)(s))
-	}
-	*s = looseString(b)
-	return nil
-}
-
-// serviceError returns the error that the body of a reply describes: JSON, whose keys may be in lower case, or XML from
-// the API gateway. Anything else has no code.
-func serviceError(status int, body []byte) *Error {
-	var r replyBody
-	if json.Unmarshal(body, &r) != nil {
-		_ = xml.Unmarshal(body, &r)
-	}
-	code := string(r.Code)
-	return &Error{Kind: classify(code, status), Code: code, Status: status, Message: string(r.Message), RequestID: string(r.RequestID)}
-}
-
-// malformed returns the error of a reply with HTTP status 200 that cannot be read.
-func malformed(message string) *Error {
-	return &Error{Kind: KindMalformedReply, Status: http.StatusOK, Message: message}
+	alicloud.Envelope
+	NextToken  alicloud.LooseString
+	Datapoints json.RawMessage
 }
 
 // decode returns the page in the body of a reply with HTTP status 200. The page does not refer to the body.
-func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
+func (d *decoder) decode(body []byte, perTopic bool) (Page, *alicloud.Error) {
 	r, array, escaped := splitBody(body)
 	if r == nil {
 		r, array = parseWhole(body)
 	}
 	switch {
 	case r == nil:
-		return Page{}, malformed("reply is not a JSON object")
+		return Page{}, alicloud.Malformed("reply is not a JSON object")
 	case r.Code == "" && r.Success == "" && r.Datapoints == nil:
-		return Page{}, malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
-	case r.Code != "" && r.Code != "200", r.Success != "" && !strings.EqualFold(string(r.Success), "true"):
-		return Page{}, serviceError(http.StatusOK, body)
+		return Page{}, alicloud.Malformed("reply is not from CloudMonitor: it has none of Success, Code and Datapoints")
+	case r.Failed():
+		return Page{}, alicloud.ServiceError(http.StatusOK, body)
 	}
 	page := Page{NextToken: string(r.NextToken)}
 	d.perTopic = perTopic
@@ -69,7 +40,7 @@ func (d *decoder) decode(body []byte, perTopic bool) (Page, *Error) {
 		ok = d.array(&page, array, false)
 	}
 	if !ok {
-		return Page{}, malformed("Datapoints is not a JSON array, or has too many bad elements")
+		return Page{}, alicloud.Malformed("Datapoints is not a JSON array, or has too many bad elements")
 	}
 	return page, nil
 }

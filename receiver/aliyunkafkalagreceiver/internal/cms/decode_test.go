@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -93,7 +94,7 @@ func TestDecodeMalformedReply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, failure := d.decode([]byte(body), false)
 			require.NotNil(t, failure)
-			assert.Equal(t, KindMalformedReply, failure.Kind)
+			assert.Equal(t, alicloud.KindMalformedReply, failure.Kind)
 			assert.Equal(t, http.StatusOK, failure.Status)
 			assert.True(t, failure.Retryable())
 		})
@@ -220,7 +221,7 @@ func TestDecodedNames(t *testing.T) {
 func TestDecodeAfterALargeReply(t *testing.T) {
 	d := newDecoder(&names{})
 	for range 2 {
-		page, failure := d.decode([]byte(`{"Code":"200","Message":"`+strings.Repeat("x", maxKeptBytes)+`","Datapoints":[`+pointJSON+`]}`), false)
+		page, failure := d.decode([]byte(`{"Code":"200","Message":"`+strings.Repeat("x", 2<<20)+`","Datapoints":[`+pointJSON+`]}`), false)
 		require.Nil(t, failure)
 		assert.Equal(t, []lag.Point{groupPoint}, page.Points)
 		_, failure = d.decode([]byte(asString("["+pointJSON+"]")), false)
@@ -249,7 +250,7 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		onePoint, asString("[" + pointJSON + "]"), `{"Code":"200","Datapoints":[` + pointJSON + `,null]}`,
 		`{"Code":"Throttling.User","Message":"x","RequestId":"y"}`, `{"Success":false,"Code":500}`,
-		`{"Code":"200","Datapoints":"[{\"timestamp\":NaN,\"Value\":1e999}]","NextToken":"\u0000"}`, `<Error><Code>Throttling</Code></Error>`, `{`,
+		`{"Code":"200","Datapoints":"[{\"timestamp\":NaN,\"Value\":1e999}]","NextToken":"\u0000"}`, `<alicloud.Error><Code>Throttling</Code></alicloud.Error>`, `{`,
 	} {
 		f.Add([]byte(seed), true)
 		f.Add([]byte(seed), false)
@@ -265,7 +266,7 @@ func FuzzDecode(f *testing.F) {
 		if failure != nil && (len(page.Points) > 0 || failure.Kind == "") {
 			t.Fatalf("failure %v with page %+v", failure, page)
 		}
-		if failure = serviceError(http.StatusBadRequest, body); failure.Kind == "" {
+		if failure = alicloud.ServiceError(http.StatusBadRequest, body); failure.Kind == "" {
 			t.Fatal("an error without a kind")
 		}
 	})

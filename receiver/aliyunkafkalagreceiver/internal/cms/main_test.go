@@ -1,26 +1,18 @@
 package cms
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 )
 
-// TestMain sets a proxy that nothing here may use.
 func TestMain(m *testing.M) {
-	_ = os.Setenv("HTTP_PROXY", "http://proxy.invalid:3128")
 	goleak.VerifyTestMain(m)
 }
 
@@ -52,17 +44,17 @@ func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
 	return server.URL, client
 }
 
-func staticSettings(endpoint string, client *http.Client) Settings {
-	return Settings{
+func staticSettings(endpoint string, client *http.Client) alicloud.Settings {
+	return alicloud.Settings{
 		Endpoint:   endpoint,
 		HTTPClient: client,
-		Credentials: CredentialSettings{
-			Type: CredentialSTS, AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken,
+		Credentials: alicloud.CredentialSettings{
+			Type: alicloud.CredentialSTS, AccessKeyID: testID, AccessKeySecret: testSecret, SecurityToken: testToken,
 		},
 	}
 }
 
-func newTestClient(t *testing.T, s Settings) Client {
+func newTestClient(t *testing.T, s alicloud.Settings) Client {
 	t.Helper()
 	c, err := NewClient(s)
 	require.NoError(t, err)
@@ -85,38 +77,4 @@ func answer(status int, header http.Header, body string) http.HandlerFunc {
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
 	}
-}
-
-// checkSignature computes the ACS3-HMAC-SHA256 signature of r from its description, without the SDK.
-func checkSignature(r *http.Request, secret string) error {
-	auth, _ := strings.CutPrefix(r.Header.Get("Authorization"), "ACS3-HMAC-SHA256 ")
-	fields := map[string]string{}
-	for part := range strings.SplitSeq(auth, ",") {
-		k, v, _ := strings.Cut(part, "=")
-		fields[k] = v
-	}
-	escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
-	var query []string
-	for k, v := range r.URL.Query() {
-		query = append(query, escape(k)+"="+escape(v[0]))
-	}
-	slices.Sort(query)
-	var headers strings.Builder
-	for name := range strings.SplitSeq(fields["SignedHeaders"], ";") {
-		value := r.Header.Get(name)
-		if name == "host" {
-			value = r.Host
-		}
-		headers.WriteString(name + ":" + strings.TrimSpace(value) + "\n")
-	}
-	canonical := strings.Join([]string{
-		r.Method, r.URL.Path, strings.Join(query, "&"), headers.String(), fields["SignedHeaders"], r.Header.Get("X-Acs-Content-Sha256"),
-	}, "\n")
-	hash := sha256.Sum256([]byte(canonical))
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("ACS3-HMAC-SHA256\n" + hex.EncodeToString(hash[:])))
-	if want := hex.EncodeToString(mac.Sum(nil)); want != fields["Signature"] {
-		return fmt.Errorf("signature is %q, want %q over %q", fields["Signature"], want, canonical)
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -83,14 +84,14 @@ func TestArrayThatCannotBeCut(t *testing.T) {
 		"too many pieces":     inArray(strings.Repeat("x,", maxPieces+1)),
 		"string, cut off":     asString(`[` + point("g", "Infinity") + `,{"time`),
 		"string, no opening":  asString(point("g", "Infinity") + `]`),
-		"endless braces":      inArray(strings.Repeat("{", MaxReplyBytes/2)),
+		"endless braces":      inArray(strings.Repeat("{", 4<<20)),
 		"endless open quotes": inArray(strings.Repeat(`{"a`, 1<<20)),
 	}
 	for name, body := range tests {
 		t.Run(name, func(t *testing.T) {
 			page, failure := newDecoder(&names{}).decode([]byte(body), false)
 			require.NotNil(t, failure, page)
-			assert.Equal(t, KindMalformedReply, failure.Kind)
+			assert.Equal(t, alicloud.KindMalformedReply, failure.Kind)
 			assert.Empty(t, page.Points)
 		})
 	}

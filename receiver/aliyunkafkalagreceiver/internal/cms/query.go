@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/lag"
 )
 
@@ -20,7 +21,7 @@ type Query struct {
 }
 
 // call gives the query the names and formats of CloudMonitor DescribeMetricList.
-func (q Query) call() call {
+func (q Query) call() alicloud.Call {
 	p := url.Values{
 		"Namespace":  {"acs_kafka"},
 		"MetricName": {q.MetricName},
@@ -36,7 +37,7 @@ func (q Query) call() call {
 	if q.NextToken != "" {
 		p.Set("NextToken", q.NextToken)
 	}
-	return call{action: "DescribeMetricList", version: "2019-01-01", query: p}
+	return alicloud.Call{Action: "DescribeMetricList", Version: "2019-01-01", Query: p}
 }
 
 // dimension is an object of the parameter Dimensions. An instance alone stands for all its series.

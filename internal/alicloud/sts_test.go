@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -111,7 +111,7 @@ func TestSTSHonoursTheContext(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	_, err := client.DescribeMetricList(ctx, testQuery)
+	err := ask(ctx, client)
 	assert.Equal(t, KindCanceled, KindOf(err))
 	assert.ErrorIs(t, err, context.Canceled)
 }

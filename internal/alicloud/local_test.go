@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -93,7 +93,7 @@ func TestMetadataServiceThatHangs(t *testing.T) {
 				<-arrived
 				cancel()
 			}()
-			_, err := client.DescribeMetricList(ctx, testQuery)
+			err := ask(ctx, client)
 			assert.ErrorIs(t, err, context.Canceled)
 			if hangs == "dialling" {
 				<-dialEnded

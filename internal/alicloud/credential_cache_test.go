@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 func session(id string, lifetime time.Duration) *credential {
@@ -252,7 +254,7 @@ func TestCredentialsConcurrently(t *testing.T) {
 			_, _ = io.WriteString(w, sessionJSON(time.Minute))
 			return
 		}
-		if err := checkSignature(r, sessionSecret); err != nil {
+		if err := alicloudtest.CheckSignature(r, sessionSecret); err != nil {
 			t.Error(err)
 		}
 		if calls.Add(1)%5 == 0 {
@@ -260,7 +262,7 @@ func TestCredentialsConcurrently(t *testing.T) {
 			_, _ = io.WriteString(w, `{"Code":"InvalidSecurityToken.Expired"}`)
 			return
 		}
-		_, _ = io.WriteString(w, onePoint)
+		_, _ = io.WriteString(w, goodReply)
 	})
 	c := newTestClient(t, Settings{
 		Endpoint: endpoint, HTTPClient: httpClient,
@@ -270,7 +272,7 @@ func TestCredentialsConcurrently(t *testing.T) {
 	for range 16 {
 		wg.Go(func() {
 			for range 5 {
-				if _, err := c.DescribeMetricList(t.Context(), testQuery); err != nil {
+				if err := ask(t.Context(), c); err != nil {
 					assert.Equal(t, KindExpiredToken, KindOf(err), err)
 				}
 			}

@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -47,7 +47,7 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	clearEnvironment(t)
-	c := &cloud{answer: goodAnswer, cms: answer(http.StatusOK, nil, onePoint)}
+	c := &cloud{answer: goodAnswer, cms: answer(http.StatusOK, nil, goodReply)}
 	plain, encrypted := httptest.NewServer(c), httptest.NewTLSServer(c)
 	c.plain = plain.Listener.Addr()
 	proxy, err := url.Parse(plain.URL)

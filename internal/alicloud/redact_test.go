@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"cmp"
@@ -42,7 +42,7 @@ func TestNoSecretFromTheService(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
 				body := fmt.Sprintf(`{"Code":"SignatureDoesNotMatch%s","Message":%q,"RequestId":%q}`, testID, message, testToken)
 				c := staticClient(t, answer(status, http.Header{"X-Acs-Request-Id": {testToken}}, body))
-				_, err := c.DescribeMetricList(t.Context(), testQuery)
+				err := ask(t.Context(), c)
 				assert.Equal(t, KindBadCredentials, KindOf(err))
 				assertNoSecret(t, err)
 			})
@@ -58,7 +58,7 @@ func TestNoSecretFromTheTransport(t *testing.T) {
 	for name, transport := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newTestClient(t, staticSettings("https://metrics.cn-hangzhou.aliyuncs.com", &http.Client{Transport: transport}))
-			_, err := c.DescribeMetricList(t.Context(), testQuery)
+			err := ask(t.Context(), c)
 			assert.Equal(t, KindNetwork, KindOf(err))
 			assertNoSecret(t, err)
 		})
@@ -133,7 +133,7 @@ func TestCredentialErrors(t *testing.T) {
 		kind     Kind
 		want     []string
 	}{
-		"code":          {settings: oidc, answer: answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired","Message":"it is old","RequestId":"R"}`), kind: KindBadCredentials, want: []string{"no credentials of type oidc_role_arn: STS at sts.cn-hangzhou.aliyuncs.com: it is old", "AuthenticationFail.OIDCToken.Expired (HTTP 400, request R)", KindBadCredentials.Remedy()}},
+		"code":          {settings: oidc, answer: answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired","Message":"it is old","RequestId":"R"}`), kind: KindBadCredentials, want: []string{"no credentials of type oidc_role_arn: STS at sts.cn-hangzhou.aliyuncs.com: it is old", "AuthenticationFail.OIDCToken.Expired (HTTP 400, request R)", remedies[KindBadCredentials]}},
 		"may not":       {settings: oidc, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "STS at sts.cn-hangzhou.aliyuncs.com;"}},
 		"no role":       {settings: oidc, answer: answer(404, nil, `{"Code":"EntityNotExist.Role"}`), kind: KindBadCredentials},
 		"quota":         {settings: oidc, answer: answer(400, nil, `{"Code":"LimitExceeded"}`), kind: KindBadCredentials},
@@ -149,9 +149,9 @@ func TestCredentialErrors(t *testing.T) {
 		"no end":        {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}}`), kind: KindMalformedReply},
 		"redirect":      {settings: role, answer: answer(302, http.Header{"Location": {"https://elsewhere/"}}, ""), kind: KindMalformedReply, want: []string{"HTTP 302"}},
 		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"oidc_token_file: open /nonexistent/" + strings.Repeat("long/", 20) + "token: no such file or directory"}},
-		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", KindNetwork.Remedy()}},
+		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", remedies[KindNetwork]}},
 		"default STS":   {settings: CredentialSettings{Type: CredentialDefault}, env: setOIDC, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF"}},
-		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission (HTTP 403)", "no credentials of type credentials_uri: credentials URI at credentials.local: the request was refused; " + KindBadCredentials.Remedy()}},
+		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission (HTTP 403)", "no credentials of type credentials_uri: credentials URI at credentials.local: the request was refused; " + remedies[KindBadCredentials]}},
 		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"credentials URI at credentials.local: the reply has no session"}},
 		"URI code":      {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), "Success", "Failed", 1)), kind: KindBadCredentials, want: []string{"Failed (HTTP 200)", "the request was refused"}},
 		"URI no ID":     {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionID, "", 1)), kind: KindBadCredentials},
@@ -203,8 +203,8 @@ func TestCleanMessage(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	e := &Error{Kind: KindForbidden, Code: "AccessForbidden", Status: 403, Message: "no.", RequestID: "R", RetryAfter: time.Second}
-	require.EqualError(t, e, "forbidden: AccessForbidden (HTTP 403, request R): no; "+KindForbidden.Remedy())
+	e := &Error{Kind: KindForbidden, Code: "AccessForbidden", Status: 403, Message: "no.", Remedy: "grant it", RequestID: "R", RetryAfter: time.Second}
+	require.EqualError(t, e, "forbidden: AccessForbidden (HTTP 403, request R): no; grant it")
 	require.EqualError(t, &Error{Kind: KindCanceled}, "canceled")
-	assert.EqualError(t, &Error{Kind: KindServer, Status: 502}, "server_error (HTTP 502); "+KindServer.Remedy())
+	assert.EqualError(t, &Error{Kind: KindServer, Status: 502}, "server_error (HTTP 502); "+remedies[KindServer])
 }

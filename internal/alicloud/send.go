@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 )
 
 const (
+	// maxReplyBytes bounds what is read of one reply. The API gateway stops at 2 MiB, so a bigger one is not from Alibaba Cloud.
+	maxReplyBytes = 8 << 20
 	maxErrorBytes = 64 << 10 // bounds what is read of a reply that is an error: enough for the error code
 	maxKeptBytes  = 2 << 20  // the largest reply whose memory is kept for the next one, and that the API gateway sends
 )
@@ -70,7 +72,7 @@ func newSender(c *http.Client, userAgent string) *sender {
 
 // send makes the call and reads its reply into r. A reply that is not HTTP 200 is an error. The call is not signed if
 // cred is nil.
-func (s *sender) send(ctx context.Context, to endpoint, c call, cred *credential, r *reply) *Error {
+func (s *sender) send(ctx context.Context, to endpoint, c Call, cred *credential, r *reply) *Error {
 	req, err := c.request(ctx, to, cred, newStamp())
 	if err != nil {
 		return transportError(err)
@@ -104,17 +106,17 @@ func (r *reply) read(resp *http.Response) *Error {
 	if resp.StatusCode != http.StatusOK {
 		// The status alone is worth reporting, so a body that ends early is no further error.
 		_, _ = r.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBytes))
-		return serviceError(resp.StatusCode, r.body.Bytes())
+		return ServiceError(resp.StatusCode, r.body.Bytes())
 	}
 	n, err := max(resp.ContentLength, 0), error(nil)
-	if n <= MaxReplyBytes {
-		n, err = r.body.ReadFrom(io.LimitReader(resp.Body, MaxReplyBytes+1))
+	if n <= maxReplyBytes {
+		n, err = r.body.ReadFrom(io.LimitReader(resp.Body, maxReplyBytes+1))
 	}
 	switch {
-	case n > MaxReplyBytes:
-		return malformed("reply over 8 MiB")
+	case n > maxReplyBytes:
+		return Malformed("reply over 8 MiB")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return malformed("reply ends early")
+		return Malformed("reply ends early")
 	case err != nil:
 		return transportError(err)
 	default:

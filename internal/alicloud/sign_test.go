@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"net/http"
@@ -8,20 +8,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 // TestSignature has the example of Alibaba Cloud's documentation (V3 request structure and signature) and one of CloudMonitor.
 func TestSignature(t *testing.T) {
 	tests := map[string]struct {
 		host  string
-		call  call
+		call  Call
 		cred  credential
 		stamp stamp
 		want  string
 	}{
 		"ECS, documented": {
 			host: "ecs.cn-shanghai.aliyuncs.com",
-			call: call{action: "RunInstances", version: "2014-05-26", query: url.Values{
+			call: Call{Action: "RunInstances", Version: "2014-05-26", Query: url.Values{
 				"ImageId": {"win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"}, "RegionId": {"cn-shanghai"},
 			}},
 			cred:  credential{id: "YourAccessKeyId", secret: "YourAccessKeySecret"},
@@ -30,7 +32,7 @@ func TestSignature(t *testing.T) {
 		},
 		"CloudMonitor": {
 			host: "metrics.cn-hangzhou.aliyuncs.com",
-			call: call{action: "DescribeMetricList", version: "2019-01-01", query: url.Values{
+			call: Call{Action: "DescribeMetricList", Version: "2019-01-01", Query: url.Values{
 				"Namespace": {"acs_kafka"}, "MetricName": {"message_accumulation"}, "Period": {"60"}, "Length": {"1000"},
 				"StartTime": {"1700000000000"}, "EndTime": {"1700000300000"}, "Dimensions": {`[{"instanceId":"alikafka_post-cn-abc"}]`},
 			}},
@@ -47,13 +49,13 @@ func TestSignature(t *testing.T) {
 			assert.Equal(t, "ACS3-HMAC-SHA256 Credential="+tt.cred.id+
 				",SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature="+tt.want,
 				req.Header.Get("Authorization"))
-			assert.NoError(t, checkSignature(req, tt.cred.secret))
+			assert.NoError(t, alicloudtest.CheckSignature(req, tt.cred.secret))
 		})
 	}
 }
 
 func TestUnsignedRequest(t *testing.T) {
-	c := call{action: "AssumeRoleWithOIDC", version: stsVersion, form: url.Values{"OIDCToken": {"a b"}}}
+	c := Call{Action: "AssumeRoleWithOIDC", Version: stsVersion, form: url.Values{"OIDCToken": {"a b"}}}
 	req, err := c.request(t.Context(), endpoint{scheme: "https", host: "sts.aliyuncs.com"}, nil, newStamp())
 	require.NoError(t, err)
 	assert.Empty(t, req.Header.Get("Authorization"))

@@ -1,6 +1,7 @@
-package aliyunkafkalagreceiver
+package alicloud
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"slices"
@@ -8,11 +9,9 @@ import (
 	"unicode"
 
 	"go.opentelemetry.io/collector/config/configopaque"
-
-	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/receiver/aliyunkafkalagreceiver/internal/cms"
 )
 
-// CredentialsConfig is how the receiver signs its calls. Type decides which of the other keys are used.
+// CredentialsConfig is the section credentials of a component: how it signs its calls. Type decides which of the other keys are used.
 type CredentialsConfig struct {
 	// Type is default, access_key, sts, ram_role_arn, oidc_role_arn, ecs_ram_role or credentials_uri. The default type
 	// uses the keys below when they are set and otherwise asks, in this order: environment, OIDC (RRSA), CLI profile,
@@ -38,23 +37,43 @@ type CredentialsConfig struct {
 	_ struct{} // prevents unkeyed literals
 }
 
-// credentialTypes are the values of CredentialsConfig.Type.
-var credentialTypes = []cms.CredentialType{
-	cms.CredentialDefault, cms.CredentialAccessKey, cms.CredentialSTS, cms.CredentialRAMRoleARN,
-	cms.CredentialOIDCRoleARN, cms.CredentialECSRAMRole, cms.CredentialURI,
+// CredentialTypes are the values of CredentialsConfig.Type.
+var CredentialTypes = []CredentialType{
+	CredentialDefault, CredentialAccessKey, CredentialSTS, CredentialRAMRoleARN,
+	CredentialOIDCRoleARN, CredentialECSRAMRole, CredentialURI,
 }
 
 // requiredKeys are the keys that a type cannot do without.
-var requiredKeys = map[cms.CredentialType][]string{
-	cms.CredentialAccessKey:   {"access_key_id", "access_key_secret"},
-	cms.CredentialSTS:         {"access_key_id", "access_key_secret", "security_token"},
-	cms.CredentialRAMRoleARN:  {"access_key_id", "access_key_secret", "role_arn"},
-	cms.CredentialOIDCRoleARN: {"role_arn", "oidc_provider_arn", "oidc_token_file"},
-	cms.CredentialURI:         {"url"},
+var requiredKeys = map[CredentialType][]string{
+	CredentialAccessKey:   {"access_key_id", "access_key_secret"},
+	CredentialSTS:         {"access_key_id", "access_key_secret", "security_token"},
+	CredentialRAMRoleARN:  {"access_key_id", "access_key_secret", "role_arn"},
+	CredentialOIDCRoleARN: {"role_arn", "oidc_provider_arn", "oidc_token_file"},
+	CredentialURI:         {"url"},
 }
 
 // credentialKey is a key of the section. The SDK reads the environment variable env in its place.
 type credentialKey struct{ name, value, env string }
+
+// problems are what is wrong with the section. Each begins with the path of its key.
+type problems []error
+
+func (p *problems) failf(format string, args ...any) { *p = append(*p, fmt.Errorf(format, args...)) }
+
+// check adds an error unless ok.
+func (p *problems) check(ok bool, format string, args ...any) {
+	if !ok {
+		p.failf(format, args...)
+	}
+}
+
+// Problems returns what is wrong with the section. Each error begins with the path of its key, credentials::<key>. It is
+// not called Validate, which confmap would call and prefix with the path again.
+func (c *CredentialsConfig) Problems() []error {
+	var p problems
+	c.validate(&p)
+	return p
+}
 
 func (c *CredentialsConfig) validate(p *problems) {
 	keys := []credentialKey{
@@ -70,28 +89,28 @@ func (c *CredentialsConfig) validate(p *problems) {
 		p.check(!strings.ContainsFunc(key.value, func(r rune) bool { return !unicode.IsPrint(r) }),
 			"credentials::%s: has a line break or another control character inside; copy the key again", key.name)
 	}
-	kind := cms.CredentialType(c.Type)
-	if !slices.Contains(credentialTypes, kind) {
-		p.failf("credentials::type: must be one of %q, not %q", credentialTypes, c.Type)
+	kind := CredentialType(c.Type)
+	if !slices.Contains(CredentialTypes, kind) {
+		p.failf("credentials::type: must be one of %q, not %q", CredentialTypes, c.Type)
 		return
 	}
 	c.validateRequired(p, kind, keys)
 	p.check(c.RoleARN == "" || strings.HasPrefix(c.RoleARN, "acs:ram::"),
 		"credentials::role_arn: must be like acs:ram::<account>:role/<name>, not %q", c.RoleARN)
-	p.check(c.RoleARN == "" || kind != cms.CredentialDefault,
+	p.check(c.RoleARN == "" || kind != CredentialDefault,
 		"credentials::role_arn: is not used when type is default; set type to ram_role_arn or oidc_role_arn")
-	p.check(trimmed(c.SecurityToken) == "" || kind != cms.CredentialAccessKey,
+	p.check(trimmed(c.SecurityToken) == "" || kind != CredentialAccessKey,
 		"credentials::security_token: is not used when type is access_key; set type to sts")
-	if kind == cms.CredentialURI && c.URL != "" {
+	if kind == CredentialURI && c.URL != "" {
 		u, err := url.Parse(string(c.URL))
 		p.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "credentials::url: must be an http:// or https:// URL")
 	}
 }
 
-func (c *CredentialsConfig) validateRequired(p *problems, kind cms.CredentialType, keys []credentialKey) {
+func (c *CredentialsConfig) validateRequired(p *problems, kind CredentialType, keys []credentialKey) {
 	required := requiredKeys[kind]
-	if kind == cms.CredentialDefault && trimmed(c.AccessKeyID+c.AccessKeySecret+c.SecurityToken) != "" {
-		required = requiredKeys[cms.CredentialAccessKey] // a part of the keys is a mistake; none is the usual case
+	if kind == CredentialDefault && trimmed(c.AccessKeyID+c.AccessKeySecret+c.SecurityToken) != "" {
+		required = requiredKeys[CredentialAccessKey] // a part of the keys is a mistake; none is the usual case
 	}
 	complete := true
 	for _, key := range keys {
@@ -105,7 +124,7 @@ func (c *CredentialsConfig) validateRequired(p *problems, kind cms.CredentialTyp
 		}
 		p.failf("credentials::%s: must be set when type is %s%s", key.name, c.Type, instead)
 	}
-	p.check(complete || kind != cms.CredentialOIDCRoleARN,
+	p.check(complete || kind != CredentialOIDCRoleARN,
 		"credentials::type: oidc_role_arn needs what RRSA injects on ACK; what is usually missing: the add-on ack-pod-identity-webhook, "+
 			`the label pod-identity.alibabacloud.com/injection: "on" of the namespace, `+
 			"or the annotation pod-identity.alibabacloud.com/role-name of the ServiceAccount; re-create the pod afterwards")
@@ -116,18 +135,18 @@ func trimmed(key configopaque.String) string {
 	return strings.TrimSpace(string(key))
 }
 
-// settings returns the credentials for the CloudMonitor client.
-func (c *CredentialsConfig) settings() cms.CredentialSettings {
-	s := cms.CredentialSettings{
-		Type:        cms.CredentialType(c.Type),
+// Settings returns the credentials for a [Client].
+func (c *CredentialsConfig) Settings() CredentialSettings {
+	s := CredentialSettings{
+		Type:        CredentialType(c.Type),
 		AccessKeyID: trimmed(c.AccessKeyID), AccessKeySecret: trimmed(c.AccessKeySecret), SecurityToken: trimmed(c.SecurityToken),
 		RoleARN: c.RoleARN, RoleSessionName: c.RoleSessionName, RoleName: c.RoleName,
 		OIDCProviderARN: c.OIDCProviderARN, OIDCTokenFile: c.OIDCTokenFile, URL: string(c.URL),
 	}
-	if s.Type == cms.CredentialDefault && s.AccessKeyID != "" {
-		s.Type = cms.CredentialAccessKey
+	if s.Type == CredentialDefault && s.AccessKeyID != "" {
+		s.Type = CredentialAccessKey
 		if s.SecurityToken != "" {
-			s.Type = cms.CredentialSTS
+			s.Type = CredentialSTS
 		}
 	}
 	return s

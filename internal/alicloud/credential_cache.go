@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -69,7 +69,7 @@ func (c *credentialCache) get(ctx context.Context) (*credential, error) {
 	return nil, e
 }
 
-// discard drops credentials that CloudMonitor refused, unless they were replaced already.
+// discard drops credentials that the service refused, unless they were replaced already.
 func (c *credentialCache) discard(cred *credential) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"context"
@@ -14,11 +14,12 @@ import (
 	"github.com/alibabacloud-go/tea/dara"
 )
 
-// call is one call of an API of Alibaba Cloud in RPC style.
-type call struct {
-	action, version string
-	query           url.Values // one value a key
-	form            url.Values // the body; nil sends none
+// Call is one call of an API of Alibaba Cloud in RPC style.
+type Call struct {
+	Action, Version string
+	Query           url.Values // one value a key
+
+	form url.Values // the body; nil sends none
 }
 
 // stamp makes a request unique. The gateway refuses a nonce that it has seen, so every attempt needs a new one.
@@ -30,16 +31,16 @@ type stamp struct {
 func newStamp() stamp { return stamp{date: time.Now(), nonce: rand.Text()} }
 
 // request builds the request of c, signed with ACS3-HMAC-SHA256 unless cred is nil.
-func (c call) request(ctx context.Context, to endpoint, cred *credential, s stamp) (*http.Request, error) {
+func (c Call) request(ctx context.Context, to endpoint, cred *credential, s stamp) (*http.Request, error) {
 	body := c.form.Encode()
-	u := url.URL{Scheme: to.scheme, Host: to.host, Path: "/", RawQuery: c.query.Encode()}
+	u := url.URL{Scheme: to.scheme, Host: to.host, Path: "/", RawQuery: c.Query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	hash := sha256.Sum256([]byte(body))
-	req.Header.Set("X-Acs-Action", c.action)
-	req.Header.Set("X-Acs-Version", c.version)
+	req.Header.Set("X-Acs-Action", c.Action)
+	req.Header.Set("X-Acs-Version", c.Version)
 	req.Header.Set("X-Acs-Date", s.date.UTC().Format(time.RFC3339))
 	req.Header.Set("X-Acs-Signature-Nonce", s.nonce)
 	req.Header.Set("X-Acs-Content-Sha256", hex.EncodeToString(hash[:]))
@@ -56,7 +57,7 @@ func (c call) request(ctx context.Context, to endpoint, cred *credential, s stam
 	headers := pointers(req.Header)
 	headers["host"] = &to.host
 	req.Header.Set("Authorization", *openapiutil.GetAuthorization(
-		&dara.Request{Method: &req.Method, Pathname: &u.Path, Query: pointers(c.query), Headers: headers},
+		&dara.Request{Method: &req.Method, Pathname: &u.Path, Query: pointers(c.Query), Headers: headers},
 		dara.String("ACS3-HMAC-SHA256"), headers["X-Acs-Content-Sha256"], &cred.id, &cred.secret))
 	return req, nil
 }

@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"cmp"
@@ -27,7 +27,7 @@ func (s CredentialSettings) ramRole(i *issuers) (source, error) {
 		return nil, err
 	}
 	return func(ctx context.Context) (*credential, error) {
-		return i.assume(ctx, call{action: "AssumeRole", query: s.session()}, key)
+		return i.assume(ctx, Call{Action: "AssumeRole", Query: s.session()}, key)
 	}, nil
 }
 
@@ -55,7 +55,7 @@ func (s CredentialSettings) oidcRole(i *issuers) (source, error) {
 			"Timestamp":      {once.date.UTC().Format(time.RFC3339)},
 			"SignatureNonce": {once.nonce},
 		}
-		return i.assume(ctx, call{action: action, query: query, form: form}, nil)
+		return i.assume(ctx, Call{Action: action, Query: query, form: form}, nil)
 	}, nil
 }
 
@@ -73,10 +73,10 @@ func (s CredentialSettings) session() url.Values {
 }
 
 // assume asks STS for the session, signed unless key is nil. The error names the host.
-func (i *issuers) assume(ctx context.Context, c call, key *credential) (*credential, error) {
+func (i *issuers) assume(ctx context.Context, c Call, key *credential) (*credential, error) {
 	ctx, cancel := context.WithTimeout(ctx, issuerTimeout)
 	defer cancel()
-	c.version = stsVersion
+	c.Version = stsVersion
 	req, err := c.request(ctx, i.sts, key, newStamp())
 	if err != nil {
 		return nil, transportError(err)

@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"cmp"
@@ -92,7 +92,7 @@ func local(name string, session *credential, e *Error) (*credential, error) {
 		return session, nil
 	}
 	failure := &Error{Kind: credentialKind(e.Kind), Status: e.Status, Message: e.Message, Err: e.Err}
-	if failure.Kind == KindMalformedReply { // its remedy is about CloudMonitor
+	if failure.Kind == KindMalformedReply { // its remedy is about the service
 		failure.Kind = KindBadCredentials
 	}
 	if e.Status != 0 && e.Status != http.StatusOK {

@@ -1,6 +1,7 @@
-package cms
+package alicloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,27 +22,20 @@ const (
 	KindClockSkew      Kind = "clock_skew"      // the clocks differ by more than 15 minutes
 	KindForbidden      Kind = "forbidden"       // a permission is missing
 	KindServer         Kind = "server_error"    // Alibaba Cloud failed
-	KindMalformedReply Kind = "malformed_reply" // the reply is not what CloudMonitor documents
+	KindMalformedReply Kind = "malformed_reply" // the reply is not what the service documents
 	KindNetwork        Kind = "network"         // no connection, or no answer in time
-	KindInvalidRequest Kind = "invalid_request" // CloudMonitor does not accept the request
+	KindInvalidRequest Kind = "invalid_request" // the service does not accept the request
 	KindCanceled       Kind = "canceled"        // the caller gave up
 )
 
+// remedies are those of the kinds that have the same for every service.
 var remedies = map[Kind]string{
-	KindThrottled:      "all tools of the account share 50 calls a second: lower requests_per_second or raise collection_interval",
-	KindQuotaExhausted: "the free quota of 1,000,000 CloudMonitor calls a month is used up: turn on pay-as-you-go for CloudMonitor Basic or raise collection_interval",
 	KindBadCredentials: "check the credentials section: its type, and that the access key or role it names exists, is active and may be assumed",
 	KindExpiredToken:   "the session token has expired: renew credentials::security_token, or use a credentials type that renews itself",
 	KindClockSkew:      "the clock of this host is more than 15 minutes off: synchronise it, for example with chrony or NTP",
-	KindForbidden:      "grant the RAM identity the action cms:QueryMetricList; the system policy AliyunCloudMonitorReadOnlyAccess has it",
 	KindServer:         "Alibaba Cloud has a problem: nothing to do here unless this persists",
-	KindMalformedReply: "check that endpoint and proxy lead to CloudMonitor; nothing to do here if they do, unless this persists",
 	KindNetwork:        "check DNS, firewall and proxy between this host and the endpoint, and that region is spelled right",
-	KindInvalidRequest: "CloudMonitor refused the query; the error code says which of region, instances, period is wrong",
 }
-
-// Remedy returns one sentence an operator can act on. It is empty when there is nothing to do.
-func (k Kind) Remedy() string { return remedies[k] }
 
 // Error is a failed call. None of its text holds a secret.
 type Error struct {
@@ -49,6 +43,7 @@ type Error struct {
 	Code       string        // error code of the service; empty when it gave none
 	Status     int           // HTTP status; 0 when there was no reply
 	Message    string        // one line, at most 200 characters
+	Remedy     string        // one sentence an operator can act on; empty for that of the kind
 	RequestID  string        // what Alibaba Cloud support asks for
 	RetryAfter time.Duration // how long the service asks to wait; 0 when it does not say
 	Date       time.Time     // the server's clock, from the reply's Date header; zero when there is none
@@ -70,7 +65,7 @@ func (e *Error) Error() string {
 		{": ", e.Code, ""},
 		{" (", strings.Join(reply, ", "), ")"},
 		{": ", strings.TrimRight(e.Message, "."), ""},
-		{"; ", e.Kind.Remedy(), ""},
+		{"; ", cmp.Or(e.Remedy, remedies[e.Kind]), ""},
 	} {
 		if part.value != "" {
 			text += part.before + part.value + part.after

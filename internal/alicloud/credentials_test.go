@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 const (
@@ -201,7 +203,7 @@ func TestSources(t *testing.T) {
 			}
 			c.answer = func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("X-Acs-Action") == "AssumeRole" {
-					assert.NoError(t, checkSignature(r, testSecret))
+					assert.NoError(t, alicloudtest.CheckSignature(r, testSecret))
 					assert.Equal(t, strings.TrimSpace(tt.settings.SecurityToken), r.Header.Get("X-Acs-Security-Token"))
 					assert.Equal(t, "2015-04-01", r.Header.Get("X-Acs-Version"))
 				}
@@ -213,15 +215,15 @@ func TestSources(t *testing.T) {
 			c.cms = func(w http.ResponseWriter, r *http.Request) {
 				assert.Contains(t, r.Header.Get("Authorization"), " Credential="+tt.id+",")
 				assert.Equal(t, tt.token, r.Header.Get("X-Acs-Security-Token"))
-				assert.NoError(t, checkSignature(r, secret))
-				_, _ = io.WriteString(w, onePoint)
+				assert.NoError(t, alicloudtest.CheckSignature(r, secret))
+				_, _ = io.WriteString(w, goodReply)
 			}
 			tt.settings.Type = tt.typ
 			s := c.settings(tt.settings)
 			s.Network = tt.network
 			client := newTestClient(t, s)
 			assert.Empty(t, c.takeAsked(), "NewClient asked")
-			_, err := client.DescribeMetricList(t.Context(), testQuery)
+			err := ask(t.Context(), client)
 			require.NoError(t, err)
 			assert.Equal(t, tt.asked, c.takeAsked())
 			for _, form := range c.forms[:min(len(c.forms), 1)] {
@@ -232,7 +234,7 @@ func TestSources(t *testing.T) {
 			for k, v := range tt.form {
 				assert.Equal(t, v, c.forms[0].Get(k), k)
 			}
-			_, err = client.DescribeMetricList(t.Context(), testQuery)
+			err = ask(t.Context(), client)
 			require.NoError(t, err)
 			assert.Empty(t, c.takeAsked(), "a session that lasts was renewed")
 		})

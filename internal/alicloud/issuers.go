@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"encoding/json"
@@ -44,7 +44,7 @@ func (s *sender) session(req *http.Request) (*credential, *Error) {
 
 // sessionBody is a session as those who issue one write it.
 type sessionBody struct {
-	Code            looseString // not of STS
+	Code            LooseString // not of STS
 	AccessKeyID     string      `json:"AccessKeyId"`
 	AccessKeySecret string
 	SecurityToken   string
@@ -69,13 +69,13 @@ func (r *reply) session() (*credential, *Error) {
 	}
 	cred := &credential{id: s.AccessKeyID, secret: s.AccessKeySecret, token: s.SecurityToken, lifetime: s.Expiration.Sub(now)}
 	if err != nil || cred.id == "" || cred.secret == "" || cred.token == "" || cred.lifetime <= 0 {
-		return nil, r.complete(malformed("the reply has no session"))
+		return nil, r.complete(Malformed("the reply has no session"))
 	}
 	return cred, nil
 }
 
-// credentialKind returns the kind of an error of those who issue credentials: what they refuse is not for CloudMonitor
-// or its permissions to fix.
+// credentialKind returns the kind of an error of those who issue credentials: what they refuse is not for the
+// service or its permissions to fix.
 func credentialKind(k Kind) Kind {
 	if k == KindInvalidRequest || k == KindForbidden || k == KindQuotaExhausted {
 		return KindBadCredentials
