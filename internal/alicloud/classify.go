@@ -20,7 +20,7 @@ var codeKinds = []struct {
 	kind  Kind
 	codes *regexp.Regexp
 }{
-	{KindThrottled, regexp.MustCompile(`(?i)^throttl`)},
+	{KindThrottled, regexp.MustCompile(`(?i)^(throttl|ons_system_flow_control$)`)}, // the second is of AliKafka
 	{KindQuotaExhausted, regexp.MustCompile(`(?i)^(limitexceeded|exceedingquota)`)},
 	{KindExpiredToken, regexp.MustCompile(`(?i)^(invalid)?securitytoken\.?expire`)},
 	{KindBadCredentials, regexp.MustCompile(`(?i)^(invalid|missing)(accesskeyid|securitytoken)|^signaturedoesnotmatch|^incompletesignature`)},

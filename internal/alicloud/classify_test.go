@@ -27,6 +27,7 @@ func TestErrorReplies(t *testing.T) {
 		{400, "Throttling.Api", KindThrottled},
 		{429, "ThrottlingException", KindThrottled},
 		{429, "Throttli∂ngException", KindThrottled},
+		{400, "ONS_SYSTEM_FLOW_CONTROL", KindThrottled},
 		{429, "Other", KindThrottled},
 		{503, "Throttling.User", KindThrottled},
 		{402, "LimitExceeded", KindQuotaExhausted},
