@@ -1,4 +1,5 @@
-// Command cmssim serves a simulated CloudMonitor on loopback: DescribeMetricList of the Kafka consumer lag metrics, and STS.
+// Command cmssim serves a simulated CloudMonitor on loopback: DescribeMetricList of the Kafka consumer lag metrics, STS,
+// and GetConsumerProgress of AliKafka.
 //
 // It prints one line for each address on standard output, which a shell can evaluate:
 //

@@ -26,9 +26,10 @@ const (
 
 // versions are the API versions of the actions.
 var versions = map[string]string{
-	actionDescribeMetricList: "2019-01-01",
-	actionAssumeRole:         "2015-04-01",
-	actionAssumeRoleOIDC:     "2015-04-01",
+	actionDescribeMetricList:  "2019-01-01",
+	actionGetConsumerProgress: "2019-09-16",
+	actionAssumeRole:          "2015-04-01",
+	actionAssumeRoleOIDC:      "2015-04-01",
 }
 
 const (

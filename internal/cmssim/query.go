@@ -41,7 +41,7 @@ type query struct {
 // parseQuery parses and checks the parameters of a call.
 func parseQuery(params url.Values) (query, *serviceError) {
 	p := parameters{values: params}
-	p.checkNames()
+	p.checkNames(knownParameters)
 	q := query{
 		metric:    params.Get("MetricName"),
 		period:    p.period(),
@@ -100,9 +100,9 @@ func (p *parameters) check(name string, ok bool, rule string, args ...any) {
 	}
 }
 
-func (p *parameters) checkNames() {
+func (p *parameters) checkNames(known []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
-		p.check(name, slices.Contains(knownParameters, name), "the parameters are %s", strings.Join(knownParameters, ", "))
+		p.check(name, slices.Contains(known, name), "the parameters are %s", strings.Join(known, ", "))
 	}
 }
 

@@ -30,10 +30,13 @@ type Group struct {
 	// Start is when the group appears; 0 means that it was always there.
 	Start time.Duration `yaml:"start"`
 	// End is when it disappears; 0 means never.
-	End    time.Duration `yaml:"end"`
-	Lag    []LagAt       `yaml:"lag"`
-	Repeat bool          `yaml:"repeat"` // Lag starts again after its last entry
-	Topics []Topic       `yaml:"topics"`
+	End time.Duration `yaml:"end"`
+	// Consumer is "stuck" if the group reads nothing, so that its offsets stand still; empty if it reads. The lag of a group
+	// that is stuck must not fall.
+	Consumer string  `yaml:"consumer"`
+	Lag      []LagAt `yaml:"lag"`
+	Repeat   bool    `yaml:"repeat"` // Lag starts again after its last entry
+	Topics   []Topic `yaml:"topics"`
 }
 
 // Topic is a topic that a group consumes.
@@ -91,6 +94,7 @@ func (sc Scenario) validate() error {
 		for _, g := range in.Groups {
 			path := fmt.Sprintf("instance %q, group %q", in.ID, g.Name)
 			p.checkName(path, g.Name)
+			p.check(g.Consumer == "" || g.Consumer == ConsumerStuck, "%s, consumer: %q is not %s", path, g.Consumer, ConsumerStuck)
 			if len(g.Topics) == 0 {
 				p.checkCurve(path, g.Lag, g.Repeat)
 			}

@@ -49,6 +49,7 @@ type series struct {
 	origin     int64 // when the scenario started
 	start, end int64 // [start, end)
 	curves     []curve
+	stuck      bool // the group reads nothing
 }
 
 // value returns the lag at a time, and reports whether there is one.
@@ -95,7 +96,7 @@ func compile(sc Scenario, now time.Time) map[string][]*series {
 			identity: newIdentity(accountID, instanceID, g.Name, topic),
 			delay:    (sc.PublicationDelay + g.ExtraPublicationDelay).Milliseconds(),
 			origin:   now.UnixMilli(), start: math.MinInt64, end: math.MaxInt64,
-			curves: curves,
+			curves: curves, stuck: g.Consumer == ConsumerStuck,
 		}
 		if g.Start > 0 {
 			s.start = now.Add(g.Start).UnixMilli()

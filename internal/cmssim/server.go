@@ -1,5 +1,5 @@
 // Package cmssim simulates CloudMonitor (CMS) for tests and demos: DescribeMetricList of API version 2019-01-01 for the two
-// Kafka lag metrics, and the calls of STS that hand out keys for it.
+// Kafka lag metrics, the calls of STS that hand out keys for it, and GetConsumerProgress of AliKafka.
 //
 // It is strict where the documentation is, so that a client that breaks a limit fails its tests: signatures are verified,
 // limits are enforced, and a point is visible only once it is published. Points come from a [Scenario] and from
@@ -99,10 +99,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dispatch answers an authenticated request, or returns the error to answer with.
 func (s *Server) dispatch(c *call, params url.Values) *serviceError {
-	if c.entry.Action == actionDescribeMetricList {
+	switch c.entry.Action {
+	case actionDescribeMetricList:
 		return s.describeMetricList(c, params)
+	case actionGetConsumerProgress:
+		return s.getConsumerProgress(c, params)
+	default:
+		return s.assumeRole(c, params)
 	}
-	return s.assumeRole(c, params)
 }
 
 // logged adds the call to the log. Tests rely on a request being there before its reply arrives.

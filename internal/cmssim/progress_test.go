@@ -1,0 +1,120 @@
+package cmssim
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alikafka"
+)
+
+const consumers = `
+instances:
+  - id: a
+    groups:
+      - {name: slow, end: 1h, lag: [{at: 0s, lag: 7}, {at: 10m, lag: 900}]}
+      - {name: stuck, consumer: stuck, lag: [{at: 0s, lag: 7}, {at: 10m, lag: 900}]}
+      - {name: idle, consumer: stuck, lag: [{at: 0s, lag: 0}]}
+      - name: topics
+        topics: [{name: t, lag: [{at: 0s, lag: 3}]}, {name: u, lag: [{at: 0s, lag: 0}]}]
+`
+
+// progressRequest asks for the progress of a group.
+func (s *simulator) progressRequest(params url.Values) *http.Request {
+	return s.request(s.t.Context(), params, "", func(r *http.Request) {
+		r.Header.Set("x-acs-action", "GetConsumerProgress")
+		r.Header.Set("x-acs-version", "2019-09-16")
+	})
+}
+
+func progressParams(group string) url.Values {
+	return url.Values{"RegionId": {"cn-hangzhou"}, "InstanceId": {"a"}, "ConsumerId": {group}}
+}
+
+// TestProgress reads the offsets with the client, twice.
+func TestProgress(t *testing.T) {
+	now := &clock{t: time.Now()} // the client's clock cannot be set, and a signature is valid for 15 minutes
+	sc, err := parseScenario("test", []byte(consumers))
+	require.NoError(t, err)
+	sim, err := New(Options{Scenario: sc, Clock: now.now})
+	require.NoError(t, err)
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	client, err := alikafka.NewClient(alicloud.Settings{
+		Region: "cn-hangzhou", Endpoint: server.URL, HTTPClient: server.Client(),
+		Credentials: alicloud.CredentialSettings{
+			Type: alicloud.CredentialAccessKey, AccessKeyID: AccessKeyID, AccessKeySecret: AccessKeySecret,
+		},
+	})
+	require.NoError(t, err)
+	read := func(group string) alikafka.Progress {
+		progress, err := client.Progress(t.Context(), "a", group)
+		require.NoError(t, err)
+		return progress
+	}
+	want := map[string]alikafka.Verdict{
+		"slow": alikafka.Slow, "topics": alikafka.Slow, "stuck": alikafka.Stuck, "idle": alikafka.Unknown, "none": alikafka.Unknown,
+	}
+	before, lags := map[string]alikafka.Progress{}, map[string]int64{}
+	for group := range want {
+		before[group] = read(group)
+		for _, o := range before[group] {
+			lags[group] += o.Broker - o.Consumer
+		}
+	}
+	assert.Equal(t, map[string]int64{"slow": 7, "stuck": 7, "idle": 0, "topics": 3}, lags)
+	assert.Len(t, before["topics"], 4)
+	assert.Contains(t, before["topics"], alikafka.Partition{Topic: "u", ID: 1})
+
+	now.advance(5 * time.Minute)
+	for group, verdict := range want {
+		got, reason := alikafka.Compare(before[group], read(group))
+		assert.Equal(t, verdict, got, "%s: %s", group, reason)
+	}
+	request := sim.Requests()[0]
+	assert.Equal(t, "GetConsumerProgress", request.Action)
+	assert.Equal(t, []string{"a"}, request.Instances)
+	assert.Equal(t, OutcomeOK, sim.Requests()[5].Outcome)
+}
+
+func TestProgressErrors(t *testing.T) {
+	s := startYAML(t, consumers)
+	for change, code := range map[string]string{
+		"":                   "BIZ_SUBSCRIPTION_NOT_FOUND",
+		"ConsumerId=":        "ParameterInvalid",
+		"RegionId=":          "ParameterInvalid",
+		"InstanceId=":        "ParameterInvalid",
+		"ConsumerGroup=slow": "ParameterInvalid",
+	} {
+		params := progressParams("none")
+		changes, err := url.ParseQuery(change)
+		require.NoError(t, err)
+		for key := range changes {
+			params.Set(key, changes.Get(key))
+		}
+		status, e := s.refusal(s.progressRequest(params))
+		assert.Equal(t, http.StatusBadRequest, status, change)
+		assert.Equal(t, code, e["Code"], change)
+	}
+	r := s.progressRequest(progressParams("slow"))
+	sign(r, headersToSign(r), AccessKeyID, "wrong")
+	_, e := s.refusal(r)
+	assert.Equal(t, "SignatureDoesNotMatch", e["Code"])
+}
+
+func TestProgressOfAGroupThatDisappears(t *testing.T) {
+	s := startYAML(t, consumers)
+	status, body := s.send(s.progressRequest(progressParams("slow")))
+	assert.Equal(t, http.StatusOK, status)
+	assert.True(t, json.Valid([]byte(body)))
+	s.clock.advance(time.Hour)
+	_, e := s.refusal(s.progressRequest(progressParams("slow")))
+	assert.Equal(t, "BIZ_SUBSCRIPTION_NOT_FOUND", e["Code"])
+}
