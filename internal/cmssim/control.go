@@ -16,6 +16,7 @@ const maxControlBytes = 64 << 20
 //	DELETE /sim/faults                                              ClearFaults
 //	POST   /sim/points    {"points": [Point, …]}                    AddPoints
 //	GET    /sim/requests  → {"total": n, "requests": [Request, …]}  RequestCount, Requests
+//	POST   /sim/consumers a Consumer                                SetConsumer
 //	POST   /sim/clock     {"offset": "-20m"}                        SetClockOffset
 //
 // A change answers 200 with {"now": <the server's time>}, an invalid one 400 with {"error": <what is wrong>}.
@@ -28,6 +29,7 @@ func (s *Server) Control() http.Handler {
 		s.writeNow(w)
 	})
 	mux.HandleFunc("POST /sim/points", change(s, func(v struct{ Points []Point }) error { return s.AddPoints(v.Points...) }))
+	mux.HandleFunc("POST /sim/consumers", change(s, s.SetConsumer))
 	mux.HandleFunc("POST /sim/clock", change(s, s.changeClock))
 	mux.HandleFunc("GET /sim/requests", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"total": s.RequestCount(), "requests": s.Requests()})

@@ -1,6 +1,7 @@
 package cmssim
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -25,6 +26,36 @@ var (
 	errGroup     = &serviceError{http.StatusBadRequest, "BIZ_SUBSCRIPTION_NOT_FOUND", "The specified consumer group is not found."}
 	progressKeys = []string{"RegionId", "InstanceId", "ConsumerId", "HideLastTimestamp"}
 )
+
+// Consumer says whether a consumer group reads, as [Group.Consumer] does at the start of the scenario.
+type Consumer struct {
+	InstanceID    string `json:"instance_id"`
+	ConsumerGroup string `json:"consumer_group"`
+	Consumer      string `json:"consumer"` // ConsumerStuck, or empty
+}
+
+// SetConsumer makes a group of the scenario stop reading, or read again, from now on. Its lag stays that of the scenario.
+func (s *Server) SetConsumer(c Consumer) error {
+	if c.Consumer != "" && c.Consumer != ConsumerStuck {
+		return fmt.Errorf("consumer: %q is not %s", c.Consumer, ConsumerStuck)
+	}
+	since, found := int64(0), false
+	if c.Consumer == ConsumerStuck {
+		since = s.Now().UnixMilli()
+	}
+	for _, list := range s.store.series {
+		for _, one := range list {
+			if one.instanceID == c.InstanceID && one.consumerGroup == c.ConsumerGroup {
+				one.stuckSince.Store(since)
+				found = true
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("the scenario has no group %q in instance %q", c.ConsumerGroup, c.InstanceID)
+	}
+	return nil
+}
 
 // offsets is an element of OffsetList.
 type offsets struct {
@@ -78,16 +109,18 @@ func (s *store) progress(instance, group string, now int64) (topics []map[string
 	return topics
 }
 
-// offsets returns the offsets of the partitions. Those of a group that is stuck stand still, and the newest ones follow its
-// lag, which therefore must not fall.
+// offsets returns the offsets of the partitions. Those of a group that is stuck are what they were when it stopped, and the
+// newest ones follow its lag, which therefore must not fall.
 func (s *series) offsets(lag, now int64) []offsets {
+	read, then := now, float64(lag)
+	if since := s.stuckSince.Load(); since != 0 {
+		read = since
+		then, _ = s.value(since) // no lag if the group appeared later
+	}
 	list := make([]offsets, partitions)
 	for i := range list {
 		part := (lag + int64(i)) / partitions
-		consumer := int64(firstOffset)
-		if !s.stuck {
-			consumer += (now-s.origin)*(readPerSecond/1000) - part
-		}
+		consumer := firstOffset + (read-s.origin)*(readPerSecond/1000) - (int64(then)+int64(i))/partitions
 		list[i] = offsets{Partition: i, BrokerOffset: consumer + part, ConsumerOffset: consumer, LastTimestamp: -1}
 	}
 	return list

@@ -118,3 +118,44 @@ func TestProgressOfAGroupThatDisappears(t *testing.T) {
 	_, e := s.refusal(s.progressRequest(progressParams("slow")))
 	assert.Equal(t, "BIZ_SUBSCRIPTION_NOT_FOUND", e["Code"])
 }
+
+// TestSetConsumer: a group that is made to stop, and to read again, never goes back.
+func TestSetConsumer(t *testing.T) {
+	s := startYAML(t, consumers)
+	set := func(consumer string) {
+		t.Helper()
+		status, reply := s.control("POST", "/sim/consumers", `{"instance_id":"a","consumer_group":"slow","consumer":"`+consumer+`"}`)
+		require.Equal(t, http.StatusOK, status, reply)
+	}
+	var last []offsets
+	read := func() alikafka.Verdict {
+		c := s.store.series[MetricAccumulation][0]
+		lag, _ := c.value(s.Now().UnixMilli())
+		now := c.offsets(int64(lag), s.Now().UnixMilli())
+		before, after := alikafka.Progress{}, alikafka.Progress{}
+		for i := range last {
+			before[alikafka.Partition{ID: int32(i)}] = alikafka.Offsets{Consumer: last[i].ConsumerOffset, Broker: last[i].BrokerOffset}
+			after[alikafka.Partition{ID: int32(i)}] = alikafka.Offsets{Consumer: now[i].ConsumerOffset, Broker: now[i].BrokerOffset}
+		}
+		last = now
+		verdict, _ := alikafka.Compare(before, after)
+		return verdict
+	}
+	read()
+	for _, step := range []struct {
+		consumer string
+		want     alikafka.Verdict
+	}{{"", alikafka.Slow}, {"stuck", alikafka.Stuck}, {"", alikafka.Slow}, {"stuck", alikafka.Stuck}} {
+		set(step.consumer)
+		if step.consumer == ConsumerStuck {
+			read()
+		}
+		s.clock.advance(time.Minute)
+		assert.Equal(t, step.want, read(), step.consumer)
+		var total int64
+		for _, o := range last {
+			total += o.BrokerOffset - o.ConsumerOffset
+		}
+		assert.Positive(t, total)
+	}
+}

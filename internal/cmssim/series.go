@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,7 +50,7 @@ type series struct {
 	origin     int64 // when the scenario started
 	start, end int64 // [start, end)
 	curves     []curve
-	stuck      bool // the group reads nothing
+	stuckSince atomic.Int64 // when the group stopped reading; 0 while it reads
 }
 
 // value returns the lag at a time, and reports whether there is one.
@@ -96,7 +97,10 @@ func compile(sc Scenario, now time.Time) map[string][]*series {
 			identity: newIdentity(accountID, instanceID, g.Name, topic),
 			delay:    (sc.PublicationDelay + g.ExtraPublicationDelay).Milliseconds(),
 			origin:   now.UnixMilli(), start: math.MinInt64, end: math.MaxInt64,
-			curves: curves, stuck: g.Consumer == ConsumerStuck,
+			curves: curves,
+		}
+		if g.Consumer == ConsumerStuck {
+			s.stuckSince.Store(s.origin)
 		}
 		if g.Start > 0 {
 			s.start = now.Add(g.Start).UnixMilli()
