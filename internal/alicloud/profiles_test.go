@@ -1,4 +1,4 @@
-package cms
+package alicloud
 
 import (
 	"testing"
