@@ -74,6 +74,12 @@ func (p *Process) Stop() time.Duration {
 	return time.Since(began)
 }
 
+// Kill ends the process with SIGKILL, in the middle of whatever it does.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // it may just have ended
+	<-p.done
+}
+
 // Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
