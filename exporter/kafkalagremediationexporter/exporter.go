@@ -59,7 +59,7 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 	if err != nil {
 		return err
 	}
-	run, cancel := context.WithCancel(context.Background())
+	run, cancel := context.WithCancel(context.Background()) // ends with Shutdown, not with Start
 	notifier, err := newNotifier(run, ctx, e.cfg, host, e.set, e.telemetry)
 	if err != nil {
 		cancel()

@@ -277,15 +277,15 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	case ladder.NotDue:
 		state.due = current.Checked.Add(r.cfg.CheckInterval)
 	case ladder.NoNewPoint:
-		state.due = s.Now
+		state.due = s.Now.Add(r.cfg.CheckInterval / 20)
 	case ladder.Below:
 		state.idle = idleChecks
 	}
 	for _, m := range current.Unsent {
 		if written || s.Now.Sub(m.At) >= resendAfter {
 			r.notifier.enqueue(notification{Message: m, target: t})
-		} else {
-			state.due = s.Now.Add(resendAfter)
+		} else if resend := m.At.Add(resendAfter); resend.Before(state.due) {
+			state.due = resend
 		}
 	}
 	r.telemetry.setStage(t, current.Stage)

@@ -44,6 +44,7 @@ func TestLadder(t *testing.T) {
 	run("autoscaler", (*ladderRig).minimumOfAnAutoscaler)
 	run("killed", (*ladderRig).killedBetweenRequests)
 	run("two collectors", (*ladderRig).twoCollectors)
+	run("leader", (*ladderRig).leaderElection)
 	run("undone", (*ladderRig).rolloutUndone)
 	run("reverted", (*ladderRig).revertedFromOutside)
 	run("away", (*ladderRig).apiServerAway)
@@ -135,6 +136,7 @@ spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %[1]s}
   minReplicas: %[2]d
   maxReplicas: %[3]d
+  behavior: {scaleUp: {tolerance: "0.05", stabilizationWindowSeconds: 7}, scaleDown: {selectPolicy: Disabled}}
   metrics: [{type: External, external: {metric: {name: none}, target: {type: AverageValue, averageValue: "1"}}}]
 `, l.name, minimum, maximum))
 }
@@ -189,6 +191,9 @@ func (l *ladderRig) acts(proxies ...*chain.APIProxy) (all []act) {
 	seen := map[string]bool{}
 	for _, p := range proxies {
 		for _, w := range p.Writes() {
+			if strings.Contains(w.Path, "/leases") {
+				continue
+			}
 			require.Equal(l.t, http.MethodPatch, w.Method, w.Path)
 			var patch struct {
 				Metadata struct {
@@ -262,6 +267,7 @@ func (l *ladderRig) replicasOfAWorkload() {
 func (l *ladderRig) minimumOfAnAutoscaler() {
 	l.deploy(l.name)
 	l.autoscale(2, 3)
+	before := l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec}")
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, administrator)
 	l.start(api, "")
@@ -271,7 +277,7 @@ func (l *ladderRig) minimumOfAnAutoscaler() {
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
 	l.awaitResult(l.name, "recovered")
-	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
+	assert.Equal(l.t, before, l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec}"), "nothing else has changed")
 	for _, a := range l.acts(api) {
 		assert.True(l.t, a.restart || strings.Contains(a.path, "/horizontalpodautoscalers/"), "replicas are the autoscaler's: %s", a.path)
 	}
@@ -334,6 +340,24 @@ func (l *ladderRig) twoCollectors() {
 		}
 	}
 	assert.Equal(l.t, 2, restarts)
+}
+
+// leaderElection: of two collectors one acts, and the other when that one is gone.
+func (l *ladderRig) leaderElection() {
+	l.deploy(l.name)
+	l.lags.set(instance, l.name, high)
+	first, second := l.StartAPIProxy(l.t, administrator), l.StartAPIProxy(l.t, administrator)
+	const election = "leader_election: {namespace: default, lease: ladder}"
+	collector := l.start(first, election)
+	l.awaitStage(l.name, 1)
+	l.start(second, election)
+	l.awaitStage(l.name, 2)
+	assert.Empty(l.t, l.acts(second))
+	collector.Stop()
+	l.awaitStage(l.name, 3)
+	l.lags.set(instance, l.name, low)
+	l.awaitResult(l.name, "recovered")
+	require.Len(l.t, l.acts(first, second), 3)
 }
 
 // rolloutUndone: kubectl rollout undo puts old annotations back, and no stage is repeated.

@@ -57,7 +57,11 @@ type Cluster struct {
 
 // New returns the cluster of a kubeconfig file, or the one that the process runs in if the path is empty.
 func New(kubeconfig string) (*Cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	find := rest.InClusterConfig
+	if kubeconfig != "" {
+		find = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
+	}
+	config, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("finding the Kubernetes API: %w; outside a cluster, set kubeconfig to a file", err)
 	}
