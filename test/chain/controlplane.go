@@ -81,7 +81,7 @@ func (c *ControlPlane) startControllerManager() {
 		"--service-account-private-key-file="+filepath.Join(c.dir, "service-accounts.key"), "--root-ca-file="+c.ca.file(),
 		"--use-service-account-credentials=true", "--leader-elect=false", "--cert-dir="+c.dir,
 		"--bind-address=127.0.0.1", "--secure-port="+port(harness.FreeAddress(c.t)),
-		"--controllers=deployment-controller,replicaset-controller,horizontal-pod-autoscaler-controller,"+
+		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,horizontal-pod-autoscaler-controller,"+
 			"serviceaccount-controller,namespace-controller,garbage-collector-controller",
 		// Quicker than a cluster, and enough for many autoscalers at once.
 		"--horizontal-pod-autoscaler-sync-period=1s", "--concurrent-horizontal-pod-autoscaler-syncs=20",

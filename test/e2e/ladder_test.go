@@ -42,6 +42,7 @@ func TestLadder(t *testing.T) {
 	}
 	run("replicas", (*ladderRig).replicasOfAWorkload)
 	run("autoscaler", (*ladderRig).minimumOfAnAutoscaler)
+	run("stateful set", (*ladderRig).statefulSet)
 	run("killed", (*ladderRig).killedBetweenRequests)
 	run("two collectors", (*ladderRig).twoCollectors)
 	run("leader", (*ladderRig).leaderElection)
@@ -281,6 +282,35 @@ func (l *ladderRig) minimumOfAnAutoscaler() {
 	for _, a := range l.acts(api) {
 		assert.True(l.t, a.restart || strings.Contains(a.path, "/horizontalpodautoscalers/"), "replicas are the autoscaler's: %s", a.path)
 	}
+}
+
+// statefulSet climbs the ladder with a StatefulSet.
+func (l *ladderRig) statefulSet() {
+	l.Apply(fmt.Sprintf(`
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: %[1]s}
+spec:
+  replicas: 2
+  serviceName: none
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}}
+    spec: {containers: [{name: consumer, image: consumer}]}
+`, l.name))
+	l.t.Cleanup(l.lags.clear)
+	l.lags.set(instance, l.name, high)
+	api := l.StartAPIProxy(l.t, administrator)
+	l.start(api, fmt.Sprintf("targets: [{group: %[1]s, namespace: default, statefulset: %[1]s}]", l.name))
+	object := "statefulset/" + l.name
+	harness.Eventually(l.t, func() bool { return l.record(object).Stage == 3 }, "all stages are done")
+	l.lags.set(instance, l.name, low)
+	harness.Eventually(l.t, func() bool { return l.record(object).Result == "recovered" }, "it has recovered")
+	acts := l.acts(api)
+	require.Len(l.t, acts, 3)
+	assert.InDelta(l.t, 4, acts[1].value, 0)
+	assert.InDelta(l.t, 2, acts[2].value, 0)
 }
 
 // killedBetweenRequests kills the collector before or after each of its requests, until the ladder is climbed.
