@@ -167,7 +167,7 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 		}
 		situation := r.situation(now, state, observed, lags, brake)
 		decision := r.limit(now, r.settings.Judge(situation))
-		if r.clock().Sub(now) > readAgain {
+		if r.clock().Sub(now) > min(readAgain, r.cfg.CheckInterval/2) {
 			continue
 		}
 		if err = r.write(ctx, state, observed, situation, &decision); err == nil {
@@ -304,6 +304,9 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 	for range attempts {
 		o, err := r.cluster.Read(ctx, t)
 		if err == nil && o.Doubt == "" {
+			if o.Memory.Newest().Sequence == 0 { // somebody has removed it
+				return true
+			}
 			record := o.Memory.Sent(delivered...)
 			if err = r.cluster.WriteRecord(ctx, o, record); err == nil {
 				state.sequence = max(state.sequence, record.Sequence)

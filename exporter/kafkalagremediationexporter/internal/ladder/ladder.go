@@ -396,7 +396,7 @@ func (now Situation) Worst() (worst *Lag) {
 
 // remember writes a record and does nothing else.
 func (now Situation) remember(r Record, reason Reason) Decision {
-	r.Version, r.Sequence = version, r.Sequence+1
+	r.Version, r.Sequence, r.Revision = version, r.Sequence+1, 0
 	r.Checked, r.Result, r.Generation, r.Opinion = now.Now, reason, now.Generation, now.Opinion
 	r.Raised = now.Memory.Workload.Raised
 	r.Told, r.Unsent, r.Actions = slices.Clone(r.Told), slices.Clone(r.Unsent), slices.Clone(r.Actions)

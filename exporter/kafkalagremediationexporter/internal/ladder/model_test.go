@@ -174,7 +174,7 @@ func (w *world) read(i int) {
 	case 3:
 		s.Braked = "too many"
 	default:
-		s.Lags = []Lag{{Group: "g", Value: w.lag, At: w.now}}
+		s.Lags = []Lag{{Group: "g", Value: w.lag, At: w.now.Add(-time.Duration(w.random.IntN(4)) * time.Minute)}}
 	}
 	if s.Scale = (&Scale{Value: w.workload.value, Replicas: w.workload.value}); w.hasAutoscaler {
 		s.Scale = &Scale{Autoscaler: true, Value: w.autoscaler.value, Replicas: w.workload.value, Max: w.max}
@@ -188,6 +188,9 @@ func (w *world) read(i int) {
 func (w *world) judge(i int) {
 	c := &w.collectors[i]
 	d := w.settings.Judge(*c.situation)
+	if m := c.situation.Memory; w.random.IntN(6) == 0 && m.Newest().Sequence > 0 { // instead, people were told something
+		d = Decision{Verb: Remember, Reason: "sent", Record: m.Sent(m.Newest().Unsent...)}
+	}
 	c.decision = &d
 }
 

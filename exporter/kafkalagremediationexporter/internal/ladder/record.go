@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ const maxUnsent = 8
 // whose minimum was raised: each action writes the copy on the object that it changes.
 type Record struct {
 	Version  int   `json:"version"`
-	Sequence int64 `json:"sequence"` // one more with each write, so that the newest copy is known
+	Sequence int64 `json:"sequence"` // one more with each decision, so that the newest copy is known
+	Revision int   `json:"revision"` // one more with each write in between, which only takes messages out
 
 	Episode *time.Time `json:"episode,omitempty"` // its first breach; none while idle
 	Stage   int        `json:"stage"`             // how many stages of the episode are done
@@ -70,13 +72,13 @@ type Memory struct {
 // two collectors that each knew nothing of the other, it is the one that did more.
 func (m Memory) Newest() Record {
 	newest, other := m.Workload, m.Autoscaler
-	if other.Sequence > newest.Sequence || other.Sequence == newest.Sequence && other.Stage > newest.Stage {
+	if cmp.Or(cmp.Compare(other.Sequence, newest.Sequence), cmp.Compare(other.Stage, newest.Stage), cmp.Compare(other.Revision, newest.Revision)) > 0 {
 		newest, other = other, newest
 	}
 	newest.Actions = slices.Concat(newest.Actions, other.Actions)
 	slices.SortFunc(newest.Actions, time.Time.Compare)
 	newest.Actions = slices.CompactFunc(newest.Actions, time.Time.Equal)
-	if newest.Sequence == other.Sequence {
+	if newest.Sequence == other.Sequence && newest.Revision == other.Revision {
 		newest.Told = union(newest.Told, other.Told, func(a, b Reason) bool { return a == b })
 		newest.Unsent = union(newest.Unsent, other.Unsent, Message.equal)
 	}
@@ -97,7 +99,7 @@ func union[T any](a, b []T, equal func(T, T) bool) []T {
 // what stands on the autoscaler.
 func (m Memory) Sent(messages ...Message) Record {
 	r := m.Newest()
-	r.Version, r.Sequence, r.Raised = version, r.Sequence+1, m.Workload.Raised
+	r.Version, r.Revision, r.Raised = version, r.Revision+1, m.Workload.Raised
 	r.Unsent = slices.DeleteFunc(slices.Clone(r.Unsent), func(u Message) bool {
 		return slices.ContainsFunc(messages, u.equal)
 	})
