@@ -54,12 +54,14 @@ func (e *remediationExporter) ConsumeMetrics(_ context.Context, metrics pmetric.
 
 // Start begins to judge. An error means that the configuration or the environment is wrong; that the API server is away
 // is none.
+//
+//nolint:contextcheck // the context of the goroutines ends with Shutdown, not with Start
 func (e *remediationExporter) Start(ctx context.Context, host component.Host) error {
 	kube, err := cluster.New(e.cfg.Kubeconfig)
 	if err != nil {
 		return err
 	}
-	run, cancel := context.WithCancel(context.Background()) // ends with Shutdown, not with Start
+	run, cancel := context.WithCancel(context.Background())
 	notifier, err := newNotifier(run, ctx, e.cfg, host, e.set, e.telemetry)
 	if err != nil {
 		cancel()

@@ -77,7 +77,7 @@ func (l *ladderRig) minimumOfAScaledObject() {
 	require.Equal(l.t, "5", minimum(scaled), "the maximum is 5")
 	harness.Eventually(l.t, func() bool { return minimum(hpa) == "5" }, "KEDA passes it on")
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	require.Equal(l.t, "2", minimum(scaled))
 	harness.Eventually(l.t, func() bool { return minimum(hpa) == "2" }, "KEDA passes it on")
 	for _, a := range l.acts(api) {

@@ -126,8 +126,8 @@ func (l *ladderRig) deploy(names ...string) {
 	l.t.Cleanup(l.lags.clear)
 }
 
-// autoscale creates an autoscaler without a metric: it keeps to its minimum and maximum.
-func (l *ladderRig) autoscale(minimum, maximum int) {
+// autoscale creates an autoscaler without a metric: it keeps to its minimum, 2, and its maximum.
+func (l *ladderRig) autoscale(maximum int) {
 	l.t.Helper()
 	l.Apply(fmt.Sprintf(`
 apiVersion: autoscaling/v2
@@ -135,11 +135,11 @@ kind: HorizontalPodAutoscaler
 metadata: {name: %[1]s}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: %[1]s}
-  minReplicas: %[2]d
-  maxReplicas: %[3]d
+  minReplicas: 2
+  maxReplicas: %[2]d
   behavior: {scaleUp: {tolerance: "0.05", stabilizationWindowSeconds: 7}, scaleDown: {selectPolicy: Disabled}}
   metrics: [{type: External, external: {metric: {name: none}, target: {type: AverageValue, averageValue: "1"}}}]
-`, l.name, minimum, maximum))
+`, l.name, maximum))
 }
 
 type ladderRecord struct {
@@ -173,9 +173,9 @@ func (l *ladderRig) awaitStage(name string, stage int) {
 	harness.Eventually(l.t, func() bool { return l.record("deployment/"+name).Stage == stage }, "%s is at stage %d", name, stage)
 }
 
-func (l *ladderRig) awaitResult(name, result string) {
+func (l *ladderRig) awaitRecovery(name string) {
 	l.t.Helper()
-	harness.Eventually(l.t, func() bool { return l.record("deployment/"+name).Result == result }, "the result of %s is %s", name, result)
+	harness.Eventually(l.t, func() bool { return l.record("deployment/"+name).Result == "recovered" }, "%s has recovered", name)
 }
 
 // act is a write that did something.
@@ -238,14 +238,14 @@ func (l *ladderRig) replicasOfAWorkload() {
 	assert.Equal(l.t, 4, l.replicas()[l.name].spec)
 	harness.Eventually(l.t, func() bool { return collector.CountLog("All stages are done") >= 2 }, "nothing more is done")
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	assert.Equal(l.t, 2, l.replicas()[l.name].spec)
 	harness.Eventually(l.t, func() bool { return len(l.record("deployment/"+l.name).Unsent) == 0 }, "people are told")
 
 	l.lags.set(instance, l.name, high)
 	l.awaitStage(l.name, 2)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 
 	acts := l.acts(api)
 	require.Len(l.t, acts, 6)
@@ -267,7 +267,7 @@ func (l *ladderRig) replicasOfAWorkload() {
 // minimumOfAnAutoscaler raises the minimum, never over the maximum, and puts it back.
 func (l *ladderRig) minimumOfAnAutoscaler() {
 	l.deploy(l.name)
-	l.autoscale(2, 3)
+	l.autoscale(3)
 	before := l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec}")
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, administrator)
@@ -277,7 +277,7 @@ func (l *ladderRig) minimumOfAnAutoscaler() {
 	harness.Eventually(l.t, func() bool { return l.replicas()[l.name].spec == 3 }, "the autoscaler follows")
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	assert.Equal(l.t, before, l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec}"), "nothing else has changed")
 	for _, a := range l.acts(api) {
 		assert.True(l.t, a.restart || strings.Contains(a.path, "/horizontalpodautoscalers/"), "replicas are the autoscaler's: %s", a.path)
@@ -316,7 +316,7 @@ spec:
 // killedBetweenRequests kills the collector before or after each of its requests, until the ladder is climbed.
 func (l *ladderRig) killedBetweenRequests() {
 	l.deploy(l.name)
-	l.autoscale(2, 8)
+	l.autoscale(8)
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, administrator)
 	for life := range 16 {
@@ -341,7 +341,7 @@ func (l *ladderRig) killedBetweenRequests() {
 	l.start(api, "")
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
 	l.acts(api)
 }
@@ -349,18 +349,18 @@ func (l *ladderRig) killedBetweenRequests() {
 // twoCollectors climb the ladder together, and do each stage once.
 func (l *ladderRig) twoCollectors() {
 	l.deploy(l.name)
-	l.autoscale(2, 8)
+	l.autoscale(8)
 	l.lags.set(instance, l.name, high)
 	a, b := l.StartAPIProxy(l.t, administrator), l.StartAPIProxy(l.t, administrator)
 	l.start(a, "")
 	l.start(b, "")
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	l.lags.set(instance, l.name, high)
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
 	acts := l.acts(a, b)
 	restarts := 0
@@ -386,7 +386,7 @@ func (l *ladderRig) leaderElection() {
 	collector.Stop()
 	l.awaitStage(l.name, 3)
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	require.Len(l.t, l.acts(first, second), 3)
 }
 
@@ -406,14 +406,14 @@ func (l *ladderRig) rolloutUndone() {
 	collector = l.start(api, "stages: [restart, notify]")
 	harness.Eventually(l.t, func() bool { return collector.CountLog("All stages are done") >= 1 }, "it knows what was done")
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	require.Len(l.t, l.acts(api), 1)
 }
 
 // revertedFromOutside: what somebody takes back is reported once, and not raised again.
 func (l *ladderRig) revertedFromOutside() {
 	l.deploy(l.name)
-	l.autoscale(2, 8)
+	l.autoscale(8)
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, administrator)
 	l.start(api, "stages: [scale_up: {replicas: 2}, scale_up: {replicas: 2}, notify]")
@@ -422,7 +422,7 @@ func (l *ladderRig) revertedFromOutside() {
 	l.awaitStage(l.name, 3)
 	l.robot.await(l.t, l.name, "taken back from outside")
 	l.lags.set(instance, l.name, low)
-	l.awaitResult(l.name, "recovered")
+	l.awaitRecovery(l.name)
 	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
 	raised := 0
 	for _, a := range l.acts(api) {
@@ -464,7 +464,7 @@ func (l *ladderRig) withoutRights() {
 // dryRun climbs the ladder without a write.
 func (l *ladderRig) dryRun() {
 	l.deploy(l.name)
-	l.autoscale(2, 8)
+	l.autoscale(8)
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, administrator)
 	collector := l.start(api, "dry_run: true")
