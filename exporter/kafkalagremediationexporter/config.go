@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 )
@@ -76,6 +78,20 @@ func (s *StageConfig) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Unmarshal reads a stage that is written as a section. The decoder takes an empty section for none.
+func (s *StageConfig) Unmarshal(conf *confmap.Conf) error {
+	if err := conf.Unmarshal(s); err != nil {
+		return err
+	}
+	if conf.IsSet(string(ladder.Restart)) {
+		s.Restart = &struct{}{}
+	}
+	if conf.IsSet(string(ladder.Notify)) {
+		s.Notify = &struct{}{}
+	}
+	return nil
+}
+
 // TargetConfig maps consumer groups to a workload.
 type TargetConfig struct {
 	// Group is the name of a group. Either it or GroupRegexp is set.
@@ -107,6 +123,20 @@ type NotificationsConfig struct {
 	DingTalk configoptional.Optional[DingTalkConfig] `mapstructure:"dingtalk"`
 	// Webhook posts JSON to an address.
 	Webhook configoptional.Optional[confighttp.ClientConfig] `mapstructure:"webhook"`
+}
+
+// Unmarshal rejects the unknown keys of the webhook, too, which confighttp.ClientConfig ignores.
+func (n *NotificationsConfig) Unmarshal(conf *confmap.Conf) error {
+	webhook, err := conf.Sub("webhook")
+	if err == nil {
+		type strict confighttp.ClientConfig // has no method Unmarshal
+		webhook.Delete("enabled")
+		err = webhook.Unmarshal(&strict{})
+	}
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	return conf.Unmarshal(n)
 }
 
 // DingTalkConfig is a group robot of DingTalk.
@@ -164,10 +194,26 @@ func (s StageConfig) validate(path string, check checkFunc) {
 
 func (t TargetConfig) validate(path string, check checkFunc) {
 	check((t.Group == "") != (t.GroupRegexp == ""), "%s: one of group and group_regexp must be set, and not both", path)
-	_, err := regexp.Compile(t.GroupRegexp)
+	pattern, err := regexp.Compile(t.GroupRegexp)
 	check(err == nil, "%s::group_regexp: %w", path, err)
+	for _, key := range []struct{ name, text string }{
+		{"namespace", t.Namespace}, {"deployment", t.Deployment}, {"statefulset", t.StatefulSet},
+	} {
+		for _, match := range reference.FindAllStringSubmatch(key.text, -1) {
+			check(err != nil || hasGroup(pattern, match[1]+match[2]), "%s::%s: group_regexp has no capture group for %s; before a letter, a digit or _ write $${1}",
+				path, key.name, match[0])
+		}
+	}
 	check(t.Namespace != "", "%s::namespace: must be set", path)
 	check((t.Deployment == "") != (t.StatefulSet == ""), "%s: one of deployment and statefulset must be set, and not both", path)
+}
+
+// reference finds what regexp.Expand replaces.
+var reference = regexp.MustCompile(`\$(?:(\w+)|\{(\w+)\})`)
+
+func hasGroup(pattern *regexp.Regexp, name string) bool {
+	n, err := strconv.Atoi(name)
+	return err == nil && n <= pattern.NumSubexp() || pattern.SubexpIndex(name) > 0
 }
 
 func (n *NotificationsConfig) validate(check checkFunc) {
