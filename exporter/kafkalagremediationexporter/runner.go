@@ -102,7 +102,7 @@ func (r *runner) pass(ctx context.Context) {
 		if ctx.Err() != nil || now.Before(state.due) || newcomers[t] || state.skips(now, r.cfg.CheckInterval) {
 			continue
 		}
-		if err := r.check(ctx, t, state, all[t], brake); !r.settle(ctx, t, state, err) {
+		if err := r.check(ctx, t, state, all[t], brake); !r.settle(ctx, t, state, all[t], err) {
 			return
 		}
 	}
@@ -191,7 +191,7 @@ func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observe
 		return s
 	}
 	newest := s.Memory.Newest()
-	if state.uid == o.UID && newest.Sequence < state.sequence && s.Doubt == "" {
+	if state.hasSeenNewer(o) && s.Doubt == "" {
 		s.Doubt = fmt.Sprintf("the record is older than the one that was seen before (%d after %d), as after kubectl rollout undo", newest.Sequence, state.sequence)
 	}
 	if s.Doubt != "" && state.uid == o.UID { // the record that replaces it is newer than any copy
@@ -201,6 +201,11 @@ func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observe
 	state.sequence = max(newest.Sequence, state.sequence)
 	state.actions = newest.Actions
 	return s
+}
+
+// hasSeenNewer reports whether the record of a target is older than one that was seen before.
+func (s *targetState) hasSeenNewer(o *cluster.Observed) bool {
+	return s.uid == o.UID && o.Memory.Newest().Sequence < s.sequence
 }
 
 // pretend makes the situation of a dry run: the memory is that of the process, and what would be raised is.
@@ -279,7 +284,9 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	case ladder.NoNewPoint:
 		state.due = s.Now.Add(r.cfg.CheckInterval / 20)
 	case ladder.Below:
-		state.idle = idleChecks
+		if len(current.Unsent) == 0 {
+			state.idle = idleChecks
+		}
 	}
 	for _, m := range current.Unsent {
 		if written || s.Now.Sub(m.At) >= resendAfter {
@@ -303,7 +310,7 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 	}
 	for range attempts {
 		o, err := r.cluster.Read(ctx, t)
-		if err == nil && o.Doubt == "" {
+		if err == nil && o.Doubt == "" && !state.hasSeenNewer(o) { // else its sequence would make it look new
 			if o.Memory.Newest().Sequence == 0 { // somebody has removed it
 				return true
 			}
@@ -332,7 +339,7 @@ func (r *runner) markDelivered(ctx context.Context) {
 }
 
 // settle takes note of how a check ended. It reports whether the API server can be asked for the next target.
-func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, err error) bool {
+func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, err error) bool {
 	now := r.clock()
 	if err == nil {
 		state.error = ""
@@ -350,7 +357,7 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	r.status(componentstatus.NewRecoverableErrorEvent(err))
 	if text := err.Error(); text != state.error {
 		state.error = text
-		r.logger.Error("A target could not be checked", zap.Stringer("target", t), zap.Error(err))
+		r.logger.Error("A target could not be checked", zap.Stringer("target", t), zap.Strings("groups", groupsOf(lags)), zap.Error(err))
 	}
 	if cluster.IsOfTarget(err) {
 		state.due = now.Add(min(r.cfg.CheckInterval, time.Minute))
@@ -358,4 +365,12 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	}
 	r.rest = now.Add(min(retryAfter, r.cfg.CheckInterval))
 	return false
+}
+
+func groupsOf(lags []ladder.Lag) (groups []string) {
+	for _, l := range lags {
+		groups = append(groups, l.Group)
+	}
+	slices.Sort(groups)
+	return groups
 }
