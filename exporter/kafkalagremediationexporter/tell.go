@@ -42,7 +42,7 @@ func (r *runner) tell(ctx context.Context, t cluster.Target, o *cluster.Observed
 		return
 	}
 	r.telemetry.decided(ctx, d, r.cfg.DryRun)
-	silent := d.Verb == ladder.Nothing && (d.Reason == ladder.Below || d.Reason == ladder.NoData || d.Reason == ladder.Draining || d.Reason == ladder.Off && !r.settings.Breaches(s.Lags, s.Now))
+	silent := d.Verb == ladder.Nothing && (d.Reason == ladder.Below || d.Reason == ladder.NoData || d.Reason == ladder.Off && !r.settings.Breaches(s.Lags, s.Now))
 	if silent {
 		return
 	}

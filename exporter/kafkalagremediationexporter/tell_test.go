@@ -1,0 +1,56 @@
+package kafkalagremediationexporter
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/metadata"
+)
+
+// TestWhatIsLogged: a high lag that is left alone needs a reason in the log. A low one does not.
+func TestWhatIsLogged(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		decision ladder.Decision
+		lag      float64
+		want     string
+	}{
+		"draining":            {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Draining}, 200_000, "The lag will be gone before the next check"},
+		"switched off":        {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 200_000, "It is left alone: paused"},
+		"switched off, calm":  {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 10, ""},
+		"calm":                {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Below}, 10, ""},
+		"judged already":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}, 200_000, ""},
+		"no newer point":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NoNewPoint}, 200_000, ""},
+		"everything was done": {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Exhausted}, 200_000, "All stages are done, and the lag is still high"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			telemetry, err := newTelemetry(exportertest.NewNopSettings(metadata.Type))
+			require.NoError(t, err)
+			defer telemetry.Shutdown()
+			core, logs := observer.New(zapcore.DebugLevel)
+			cfg := createDefaultConfig().(*Config)
+			r := &runner{cfg: cfg, settings: cfg.ladder(), telemetry: telemetry, logger: zap.New(core)}
+
+			situation := ladder.Situation{Now: now, Lags: []ladder.Lag{{Group: "orders", Value: tt.lag, At: now}}}
+			r.tell(t.Context(), cluster.Target{Namespace: "shop", Kind: cluster.Deployment, Name: "orders"}, nil, situation, tt.decision)
+			if tt.want == "" {
+				assert.Zero(t, logs.Len())
+				return
+			}
+			require.Equal(t, 1, logs.Len())
+			line := logs.All()[0]
+			assert.Equal(t, tt.want, line.Message)
+			assert.Equal(t, "orders", line.ContextMap()["group"])
+			assert.Equal(t, string(tt.decision.Reason), line.ContextMap()["reason"])
+		})
+	}
+}
