@@ -61,6 +61,7 @@ type runner struct {
 type targetState struct {
 	due      time.Time // of the next judgement
 	breaches bool      // at the last pass
+	high     bool      // at the last pass; a high lag that is draining is no breach
 	idle     int       // checks to go without reading, while the lag is low
 
 	uid      types.UID // of the workload when it was last read
@@ -129,6 +130,7 @@ func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (n
 		breaches := r.settings.Breaches(lags, now)
 		newcomers[t] = breaches && !state.breaches
 		state.breaches = breaches
+		state.high = slices.ContainsFunc(lags, func(l ladder.Lag) bool { return l.Value >= r.settings.Threshold })
 		if breaches {
 			count++
 		}
@@ -148,7 +150,7 @@ func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (n
 
 // skips reports whether a target need not be read: it was idle, and its lag is low.
 func (s *targetState) skips(now time.Time, interval time.Duration) bool {
-	if s.breaches || s.idle == 0 {
+	if s.high || s.idle == 0 {
 		return false
 	}
 	s.idle--

@@ -1,11 +1,13 @@
 package kafkalagremediationexporter
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -53,4 +55,39 @@ func TestWhatIsLogged(t *testing.T) {
 			assert.Equal(t, string(tt.decision.Reason), line.ContextMap()["reason"])
 		})
 	}
+}
+
+// settled is a cluster whose targets have nothing to wait for.
+type settled struct{ targetClient }
+
+func (settled) Read(context.Context, cluster.Target) (*cluster.Observed, error) {
+	return &cluster.Observed{Scale: &ladder.Scale{Value: 2, Replicas: 2}}, nil
+}
+
+// TestDrainingAfterCalm: a target that was calm is not read for some checks, but a high lag ends that, draining or not.
+func TestDrainingAfterCalm(t *testing.T) {
+	telemetry, err := newTelemetry(exportertest.NewNopSettings(metadata.Type))
+	require.NoError(t, err)
+	defer telemetry.Shutdown()
+	core, logs := observer.New(zapcore.DebugLevel)
+	cfg := createDefaultConfig().(*Config)
+	cfg.Targets = []TargetConfig{{Group: "orders", Namespace: "shop", Deployment: "orders"}}
+	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	target := cluster.Target{Namespace: "shop", Kind: cluster.Deployment, Name: "orders"}
+	orders := &seriesLag{target: target}
+	r := &runner{
+		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), cluster: settled{},
+		notifier: &notifier{}, telemetry: telemetry, logger: zap.New(core), status: func(*componentstatus.Event) {},
+		now: func() time.Time { return now }, started: now, targets: map[cluster.Target]*targetState{},
+	}
+	r.lags.series[series{"a", "orders"}] = orders
+	for _, lag := range []float64{1_000, 600_000, 300_000} {
+		orders.add(point{now, lag}, r.lags.window)
+		if lag != 600_000 { // high, and nothing known of how it goes on: that is between two checks
+			r.pass(t.Context())
+		}
+		now = now.Add(cfg.CheckInterval / 2)
+	}
+	require.Equal(t, 1, logs.Len())
+	assert.Equal(t, string(ladder.Draining), logs.All()[0].ContextMap()["reason"])
 }
