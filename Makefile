@@ -36,6 +36,10 @@ build: $(COLLECTOR) ## Build the collector, dist/otelcol-aliyunkafkalag
 demo: $(COLLECTOR) dist/demo ## Show a live table of a simulated rush hour; DEMO_SECONDS=60 ends it by itself
 	@exec dist/demo -simulate -collector $(COLLECTOR) -config collector-config/demo.yaml -log dist/demo.log
 
+.PHONY: demo-ladder
+demo-ladder: $(COLLECTOR) dist/demo ## Show what the remediation ladder would do, without a cluster; DEMO_SECONDS=150 ends it by itself
+	@exec dist/demo -ladder -collector $(COLLECTOR) -config collector-config/demo-ladder.yaml -log dist/demo-ladder.log
+
 .PHONY: run
 run: $(COLLECTOR) dist/demo ## Show the same table of your own account: REGION=cn-hangzhou make run
 	@exec dist/demo -collector $(COLLECTOR) -config collector-config/prometheus-scrape.yaml -log dist/run.log
@@ -121,7 +125,7 @@ check-versions: ## Fail if the versions of the collector are out of step
 .PHONY: validate
 validate: $(COLLECTOR) ## Validate every file in collector-config/
 	@for config in collector-config/*.yaml; do \
-		REGION=cn-hangzhou CMS_ENDPOINT=http://127.0.0.1:1 \
+		REGION=cn-hangzhou CMS_ENDPOINT=http://127.0.0.1:1 DEMO_KUBECONFIG=kubeconfig \
 		ALIBABA_CLOUD_ACCESS_KEY_ID=dummy ALIBABA_CLOUD_ACCESS_KEY_SECRET=dummy \
 		$(COLLECTOR) validate --config "$$config" || { echo "$$config is not valid" >&2; exit 1; }; \
 	done

@@ -1,5 +1,7 @@
 // Command demo runs the collector and shows the lag it serves as a live table: of a simulated
-// CloudMonitor with -simulate, of the account in the environment without.
+// CloudMonitor with -simulate, of the account in the environment without. With -ladder it shows
+// what the ladder of the exporter kafkalagremediation would do, on a simulated CloudMonitor and a
+// cluster that is only imitated.
 //
 // It ends with SIGINT or SIGTERM, or after DEMO_SECONDS, and takes the collector with it.
 package main
@@ -32,6 +34,7 @@ func main() {
 
 type options struct {
 	simulate  bool
+	ladder    bool
 	collector string        // the collector's binary
 	config    string        // its configuration
 	log       string        // where its log goes
@@ -44,12 +47,15 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 	opts := options{metrics: usualAddress}
 	flags := flag.NewFlagSet("demo", flag.ExitOnError)
 	flags.BoolVar(&opts.simulate, "simulate", false, "simulate CloudMonitor")
+	flags.BoolVar(&opts.ladder, "ladder", false, "simulate CloudMonitor, imitate a cluster, and show the ladder of remediation")
 	flags.StringVar(&opts.collector, "collector", "dist/otelcol-aliyunkafkalag", "binary of the collector")
 	flags.StringVar(&opts.config, "config", "collector-config/demo.yaml", "configuration of the collector")
 	flags.StringVar(&opts.log, "log", "dist/demo.log", "file for the collector's log")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
 	}
+
+	opts.simulate = opts.simulate || opts.ladder
 
 	var errs []error
 	if text := getenv("DEMO_SECONDS"); text != "" {

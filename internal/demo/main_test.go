@@ -16,6 +16,7 @@ func TestParseOptions(t *testing.T) {
 		errs  []string
 	}{
 		"simulation needs no account": {args: []string{"-simulate"}},
+		"ladder needs no account":     {args: []string{"-ladder"}},
 		"limit":                       {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "60"}, limit: time.Minute},
 		"zero":                        {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "0"}, errs: []string{`DEMO_SECONDS must be`}},
 		"no number":                   {args: []string{"-simulate"}, env: map[string]string{"DEMO_SECONDS": "1m"}, errs: []string{`not "1m"`}},

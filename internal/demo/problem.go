@@ -13,16 +13,34 @@ func lastProblem(logFile string) (problem string) {
 		return ""
 	}
 	for line := range strings.Lines(string(log)) {
-		// time, level, caller, message and fields as JSON
-		parts := strings.SplitN(strings.TrimSpace(line), "\t", 5)
-		if len(parts) < 4 || parts[1] != "warn" && parts[1] != "error" || !strings.HasPrefix(parts[2], "aliyunkafkalagreceiver/") {
+		entry, ok := parseLogLine(line)
+		if !ok || entry.level != "warn" && entry.level != "error" || !strings.HasPrefix(entry.caller, "aliyunkafkalagreceiver/") {
 			continue
 		}
-		problem = parts[3]
+		problem = entry.message
 		var fields struct{ Error string }
-		if len(parts) == 5 && json.Unmarshal([]byte(parts[4]), &fields) == nil && fields.Error != "" {
+		if json.Unmarshal([]byte(entry.fields), &fields) == nil && fields.Error != "" {
 			problem += ":\n" + fields.Error
 		}
 	}
 	return problem
+}
+
+// logEntry is a line of the collector's log.
+type logEntry struct {
+	time, level, caller, message string
+	fields                       string // as JSON; empty if there are none
+}
+
+// parseLogLine reports whether a line is one of the collector's log.
+func parseLogLine(line string) (logEntry, bool) {
+	parts := strings.SplitN(strings.TrimSpace(line), "\t", 5)
+	if len(parts) < 4 {
+		return logEntry{}, false
+	}
+	entry := logEntry{time: parts[0], level: parts[1], caller: parts[2], message: parts[3]}
+	if len(parts) == 5 {
+		entry.fields = parts[4]
+	}
+	return entry, true
 }

@@ -2,38 +2,71 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/cmssim"
 )
 
 const refresh = 3 * time.Second
 
 // run shows the table until ctx ends, the limit is reached, or the collector dies, which is
-// an error.
+// an error. So is an attempt to change the imitated cluster.
 func run(ctx context.Context, opts options, out *os.File) error {
 	if opts.limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, opts.limit)
 		defer cancel()
 	}
-	err := watch(ctx, opts, out)
-	if ctx.Err() != nil { // the end was asked for, whatever it interrupted
+	if opts.ladder {
+		return runLadder(ctx, opts, out)
+	}
+	return watched(ctx, watch(ctx, opts, nil, nil, out))
+}
+
+// watched returns the error of watch. There is none if the end was asked for, whatever it interrupted.
+func watched(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-func watch(ctx context.Context, opts options, out *os.File) error {
-	var env []string
+// runLadder is run with a cluster, and sums up at the end.
+func runLadder(ctx context.Context, opts options, out *os.File) error {
+	kube, err := startCluster(ctx)
+	if err != nil {
+		return watched(ctx, err)
+	}
+	defer kube.stop()
+	err = watched(ctx, watch(ctx, opts, kube.env(), kube.written, out))
+	if err := errors.Join(err, kube.failure()); err != nil {
+		return err
+	}
+	var groups []string
+	for _, c := range consumers {
+		groups = append(groups, c.group)
+	}
+	fmt.Fprint(out, summary(groups, readDecisions(opts.log)))
+	return nil
+}
+
+// watch shows the table of a collector with env in its environment until ctx ends, the collector dies, or abort is closed.
+func watch(ctx context.Context, opts options, env []string, abort <-chan struct{}, out *os.File) error {
 	if opts.simulate {
-		sim, err := startSimulator(ctx)
+		sc, err := scenario(opts)
+		if err != nil {
+			return err
+		}
+		sim, err := startSimulator(ctx, sc)
 		if err != nil {
 			return err
 		}
 		defer sim.stop()
-		env = sim.env()
+		env = append(env, sim.env()...)
 		fmt.Fprintf(out, "CloudMonitor, simulated: %s\n", sim.url)
 	}
 
@@ -46,11 +79,20 @@ func watch(ctx context.Context, opts options, out *os.File) error {
 	if err := col.waitHealthy(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	return show(ctx, col, newScreen(out, col))
+	screen := newScreen(out, col)
+	screen.ladder = opts.ladder
+	return show(ctx, col, screen, abort)
 }
 
-// show refreshes the screen until ctx ends or the collector dies.
-func show(ctx context.Context, col *collector, screen *screen) error {
+func scenario(opts options) (cmssim.Scenario, error) {
+	if opts.ladder {
+		return ladderStory(), nil
+	}
+	return cmssim.LoadScenario(cmssim.RushHour)
+}
+
+// show refreshes the screen until ctx ends, the collector dies, or abort is closed.
+func show(ctx context.Context, col *collector, screen *screen, abort <-chan struct{}) error {
 	ticker := time.NewTicker(refresh)
 	defer ticker.Stop()
 	for {
@@ -61,6 +103,8 @@ func show(ctx context.Context, col *collector, screen *screen) error {
 		screen.draw(rows, err, time.Now())
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-abort:
 			return nil
 		case <-col.exited:
 			return col.failure(ctx)
@@ -73,6 +117,7 @@ func show(ctx context.Context, col *collector, screen *screen) error {
 type screen struct {
 	out        io.Writer
 	terminal   bool
+	ladder     bool // show what the ladder decides
 	metricsURL string
 	logFile    string
 	trends     trends
@@ -104,10 +149,18 @@ func (s *screen) draw(rows []row, err error, now time.Time) {
 		text += fmt.Sprintf("\nLog of the collector: %s\n", s.logFile)
 	default:
 		s.trends.update(rows)
-		text += table(rows, s.trends, now, s.terminal && os.Getenv("NO_COLOR") == "")
+		text += s.table(rows, now)
 	}
 	if s.terminal {
 		text = clearScreen + text + fmt.Sprintf("\nCtrl-C ends it. Log: %s\n", s.logFile)
 	}
 	fmt.Fprint(s.out, text)
+}
+
+func (s *screen) table(rows []row, now time.Time) string {
+	colours := s.terminal && os.Getenv("NO_COLOR") == ""
+	if s.ladder {
+		return ladderTable(rows, s.trends, readDecisions(s.logFile), now, colours)
+	}
+	return table(rows, s.trends, now, colours)
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // fakeCollector makes the test binary behave as a collector: it serves, or it dies.
@@ -24,6 +27,12 @@ const fakeCollector = "FAKE_COLLECTOR"
 func TestMain(m *testing.M) {
 	switch os.Getenv(fakeCollector) {
 	case "serve":
+		serveLikeCollector()
+	case "decide":
+		fmt.Print(ladderLine(0, "The pods would be restarted", `"reason": "acted", "group": "orders", "lag": 12, "stage": 1, "stages": 3`))
+		serveLikeCollector()
+	case "write":
+		deleteDeployment(os.Getenv("DEMO_KUBECONFIG"))
 		serveLikeCollector()
 	case "die":
 		fmt.Fprintln(os.Stderr, "region: must be set")
@@ -47,6 +56,17 @@ func serveLikeCollector() {
 		go func() { panic(server.ListenAndServe()) }()
 	}
 	<-ctx.Done()
+}
+
+// deleteDeployment does what a dry run must not.
+func deleteDeployment(kubeconfig string) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		panic(err)
+	}
+	err = kubernetes.NewForConfigOrDie(config).AppsV1().Deployments(namespace).
+		Delete(context.Background(), "orders-consumer", metav1.DeleteOptions{})
+	fmt.Println(err)
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
@@ -98,6 +118,49 @@ func TestRunFailsWithoutCollector(t *testing.T) {
 	opts := testOptions(t)
 	opts.collector = filepath.Join(t.TempDir(), "missing")
 	require.ErrorContains(t, run(t.Context(), opts, discard(t)), "does not start")
+}
+
+func TestLadderSumsUp(t *testing.T) {
+	t.Setenv(fakeCollector, "decide")
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer out.Close()
+
+	opts := testOptions(t)
+	opts.ladder = true
+	ended := make(chan error, 1)
+	go func() {
+		defer write.Close()
+		ended <- run(ctx, opts, write)
+	}()
+	var text strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&text, lines.Text())
+		if strings.HasPrefix(lines.Text(), "orders ") && strings.Contains(lines.Text(), "1/3") {
+			cancel()
+		}
+	}
+	require.NoError(t, <-ended)
+	_, sum, found := strings.Cut(text.String(), "nothing was changed:")
+	require.True(t, found, text.String())
+	for _, c := range consumers {
+		assert.Contains(t, sum, c.group)
+	}
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestLadderFailsIfTheClusterIsChanged(t *testing.T) {
+	t.Setenv(fakeCollector, "write")
+	opts := testOptions(t)
+	opts.ladder = true
+	err := run(t.Context(), opts, discard(t))
+	require.ErrorContains(t, err, "tried to change the cluster in a dry run: DELETE /apis/apps/v1/namespaces/shop/deployments/orders-consumer")
 }
 
 func testOptions(t *testing.T) options {

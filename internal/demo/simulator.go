@@ -16,11 +16,7 @@ type simulator struct {
 	server *http.Server
 }
 
-func startSimulator(ctx context.Context) (*simulator, error) {
-	sc, err := cmssim.LoadScenario(cmssim.RushHour)
-	if err != nil {
-		return nil, err
-	}
+func startSimulator(ctx context.Context, sc cmssim.Scenario) (*simulator, error) {
 	cms, err := cmssim.New(cmssim.Options{Scenario: sc})
 	if err != nil {
 		return nil, err

@@ -23,9 +23,7 @@ var thresholds = []struct {
 
 // table renders the rows, the highest lag first, in colour if that is wanted.
 func table(rows []row, seen trends, now time.Time, colours bool) string {
-	rows = slices.SortedFunc(slices.Values(rows), func(a, b row) int {
-		return cmp.Or(cmp.Compare(b.lag, a.lag), cmp.Compare(a.group, b.group), cmp.Compare(a.instance, b.instance))
-	})
+	rows = highestFirst(rows)
 	cells := [][]string{{"CONSUMER GROUP", "INSTANCE", "LAG", "", "AGE", ""}}
 	lags := []float64{0}
 	for _, r := range rows[:min(maxRows, len(rows))] {
@@ -35,22 +33,35 @@ func table(rows []row, seen trends, now time.Time, colours bool) string {
 		lags = append(lags, r.lag)
 	}
 
-	widths := make([]int, len(cells[0]))
-	for _, line := range cells {
-		for i, cell := range line {
-			widths[i] = max(widths[i], columns(cell))
-		}
-	}
 	var b strings.Builder
 	for i, c := range cells {
-		pad := func(column int) string { return strings.Repeat(" ", widths[column]-columns(c[column])) }
-		line := c[0] + pad(0) + "  " + c[1] + pad(1) + "  " + pad(2) + c[2] + " " + c[3] + pad(3) + "  " + pad(4) + c[4] + "  " + c[5]
+		pad := padding(cells, c)
+		line := c[0] + pad[0] + "  " + c[1] + pad[1] + "  " + pad[2] + c[2] + " " + c[3] + pad[3] + "  " + pad[4] + c[4] + "  " + c[5]
 		b.WriteString(paint(strings.TrimRight(line, " "), lags[i], colours) + "\n")
 	}
 	if more := len(rows) - maxRows; more > 0 {
 		fmt.Fprintf(&b, "and %d more\n", more)
 	}
 	return b.String()
+}
+
+func highestFirst(rows []row) []row {
+	return slices.SortedFunc(slices.Values(rows), func(a, b row) int {
+		return cmp.Or(cmp.Compare(b.lag, a.lag), cmp.Compare(a.group, b.group), cmp.Compare(a.instance, b.instance))
+	})
+}
+
+// padding returns the spaces that make each cell of a line as wide as its column.
+func padding(cells [][]string, line []string) []string {
+	pad := make([]string, len(line))
+	for i := range line {
+		width := 0
+		for _, other := range cells {
+			width = max(width, columns(other[i]))
+		}
+		pad[i] = strings.Repeat(" ", width-columns(line[i]))
+	}
+	return pad
 }
 
 // paint colours a line by its lag.
