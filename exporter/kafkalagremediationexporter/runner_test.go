@@ -126,7 +126,7 @@ func TestCopyOnTheWorkload(t *testing.T) {
 		assert.Nil(t, onWorkload.Raised, "its own replicas were not raised")
 		assert.Equal(t, 1, onWorkload.Stage)
 		assert.Equal(t, onAutoscaler.Actions, onWorkload.Actions)
-		assert.Greater(t, onWorkload.Sequence, onAutoscaler.Sequence)
+		assert.Equal(t, onAutoscaler.Sequence, onWorkload.Sequence)
 
 		orders.autoscaler = nil
 		w.at(10)
