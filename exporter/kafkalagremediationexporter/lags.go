@@ -65,12 +65,10 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 	if p.Flags().NoRecordedValue() { // a group without lag has not recovered: its last point ages
 		return
 	}
-	group, hasGroup := p.Attributes().Get(attributeGroup)
-	instance, _ := p.Attributes().Get(attributeID)
-	if !hasGroup {
+	key := series{text(p, attributeID), text(p, attributeGroup)}
+	if key.group == "" {
 		return
 	}
-	key := series{instance.AsString(), group.AsString()}
 	s, known := l.series[key]
 	if !known {
 		target, found := l.targets.of(key)
@@ -85,6 +83,14 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 		value = float64(p.IntValue())
 	}
 	s.add(point{p.Timestamp().AsTime(), value}, l.window)
+}
+
+// text returns an attribute, empty if the point does not have it.
+func text(p pmetric.NumberDataPoint, attribute string) string {
+	if value, found := p.Attributes().Get(attribute); found {
+		return value.AsString()
+	}
+	return ""
 }
 
 func (s *seriesLag) add(p point, window time.Duration) {

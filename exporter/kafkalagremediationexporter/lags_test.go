@@ -1,0 +1,106 @@
+package kafkalagremediationexporter
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+)
+
+// sample is a point of the group orders some seconds after the start.
+type sample struct {
+	seconds int
+	value   float64
+	change  func(pmetric.NumberDataPoint) // may be nil
+}
+
+func (s sample) metrics(name string) pmetric.Metrics {
+	return gauge(name, func(p pmetric.NumberDataPoint) {
+		p.Attributes().PutStr(attributeGroup, "orders")
+		p.SetDoubleValue(s.value)
+		p.SetTimestamp(pcommon.NewTimestampFromTime(start.Add(time.Duration(s.seconds) * time.Second)))
+		if s.change != nil {
+			s.change(p)
+		}
+	})
+}
+
+func ordersOnly() *targets {
+	return newTargets([]TargetConfig{{Group: "orders", Namespace: "shop", Deployment: "orders"}})
+}
+
+func TestLags(t *testing.T) {
+	asInt := func(p pmetric.NumberDataPoint) { p.SetIntValue(p.IntValue() + 7) }
+	asStale := func(p pmetric.NumberDataPoint) { p.SetFlags(p.Flags().WithNoRecordedValue(true)) }
+	ofOther := func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeGroup, "other") }
+	ofNone := func(p pmetric.NumberDataPoint) { p.Attributes().Remove(attributeGroup) }
+	for name, tt := range map[string]struct {
+		samples []sample
+		value   float64
+		seconds int // of the newest point; -1: nothing is known
+		falling float64
+	}{
+		"one point":             {[]sample{{0, 600, nil}}, 600, 0, 0},
+		"an integer":            {[]sample{{0, 600, asInt}}, 7, 0, 0},
+		"rising":                {[]sample{{0, 600, nil}, {60, 700, nil}}, 700, 60, 0},
+		"falling":               {[]sample{{0, 600, nil}, {60, 480, nil}}, 480, 60, 2},
+		"falling over all":      {[]sample{{0, 600, nil}, {60, 900, nil}, {120, 480, nil}}, 480, 120, 1},
+		"within the window":     {[]sample{{0, 9000, nil}, {60, 600, nil}, {300, 600, nil}, {360, 300, nil}}, 300, 360, 1},
+		"the end of the window": {[]sample{{0, 600, nil}, {300, 300, nil}}, 300, 300, 1},
+		"nothing in the window": {[]sample{{0, 600, nil}, {301, 300, nil}}, 300, 301, 0},
+		"an older point":        {[]sample{{60, 600, nil}, {0, 900, nil}}, 600, 60, 0},
+		"the same time again":   {[]sample{{60, 600, nil}, {60, 500, nil}}, 600, 60, 0},
+		"a stale marker":        {[]sample{{0, 600, nil}, {60, 0, asStale}}, 600, 0, 0},
+		"only a stale marker":   {[]sample{{0, 0, asStale}}, 0, -1, 0},
+		"a group without":       {[]sample{{0, 600, ofOther}}, 0, -1, 0},
+		"no group":              {[]sample{{0, 600, ofNone}}, 0, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLags(ordersOnly(), 10*time.Minute)
+			for _, s := range tt.samples {
+				l.add(s.metrics(metricName))
+			}
+			want := map[cluster.Target][]ladder.Lag{}
+			if tt.seconds >= 0 {
+				want[deployment("orders")] = []ladder.Lag{{Group: "orders", Value: tt.value, At: start.Add(time.Duration(tt.seconds) * time.Second), Falling: tt.falling}}
+			}
+			assert.Equal(t, want, l.byTarget())
+		})
+	}
+}
+
+func TestOtherMetricsAreIgnored(t *testing.T) {
+	l := newLags(ordersOnly(), time.Minute)
+	l.add(sample{value: 1}.metrics("kafka.consumer.topic.message_accumulation"))
+	sum := sample{value: 1}.metrics(metricName)
+	m := sum.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
+	m.SetEmptySum().DataPoints().AppendEmpty().Attributes().PutStr(attributeGroup, "orders")
+	l.add(sum)
+	assert.Empty(t, l.byTarget())
+}
+
+// TestInstancesAreSeriesOfTheirOwn: groups of one name on two instances do not mix.
+func TestInstancesAreSeriesOfTheirOwn(t *testing.T) {
+	l := newLags(ordersOnly(), time.Minute)
+	for i, instance := range []string{"a", "b"} {
+		l.add(sample{0, float64(i), func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeID, instance) }}.metrics(metricName))
+	}
+	assert.ElementsMatch(t, []ladder.Lag{{Group: "orders", Value: 0, At: start}, {Group: "orders", Value: 1, At: start}}, l.byTarget()[deployment("orders")])
+}
+
+// TestPointsAreBounded: points that come too often replace each other, and the newest always counts.
+func TestPointsAreBounded(t *testing.T) {
+	s := &seriesLag{}
+	const window = 5 * time.Minute
+	for i := range 3000 {
+		s.add(point{start.Add(time.Duration(i) * time.Second), float64(3000 - i)}, window)
+		assert.LessOrEqual(t, len(s.points), 2*maxPoints)
+		assert.InDelta(t, 3000-i, s.points[len(s.points)-1].value, 0)
+	}
+	assert.InDelta(t, 1, s.falling(), 0.01)
+}
