@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -20,6 +22,11 @@ type workload struct {
 }
 
 func (c *Cluster) workload(ctx context.Context, t Target) (*workload, error) {
+	for _, name := range []string{t.Namespace, t.Name} {
+		if problems := content.IsPathSegmentName(name); name == "" || len(problems) > 0 { // client-go has no kind of error for it
+			return nil, explain("reading "+t.String(), apierrors.NewBadRequest(fmt.Sprintf("%q is no name; correct targets", name)))
+		}
+	}
 	switch t.Kind {
 	case Deployment:
 		d, err := c.typed.AppsV1().Deployments(t.Namespace).Get(ctx, t.Name, metav1.GetOptions{})
