@@ -116,23 +116,16 @@ func (r *receiverOf) next(t *testing.T) string {
 	}
 }
 
-// newTestNotifier returns a notifier of a configuration that does not run yet.
-func newTestNotifier(t *testing.T, ctx context.Context, yaml string) *notifier {
+// startNotifier returns a notifier that ends with the test.
+func startNotifier(t *testing.T, yaml string, channels ...func(context.Context, notification) error) *notifier {
 	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
 	set := exportertest.NewNopSettings(metadata.Type)
 	telemetry, err := newTelemetry(set)
 	require.NoError(t, err)
 	t.Cleanup(telemetry.Shutdown)
 	n, err := newNotifier(ctx, ctx, configFromYAML(t, yaml), componenttest.NewNopHost(), set, telemetry)
 	require.NoError(t, err)
-	return n
-}
-
-// startNotifier returns a notifier that ends with the test.
-func startNotifier(t *testing.T, yaml string, channels ...func(context.Context, notification) error) *notifier {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	n := newTestNotifier(t, ctx, yaml)
 	for _, send := range channels {
 		n.add("fake", send)
 	}

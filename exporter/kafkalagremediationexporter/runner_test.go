@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -587,6 +588,7 @@ func TestPeopleAreToldAtTheNextCheck(t *testing.T) {
 func TestNobodyToTell(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		orders, p := w.cluster.add("orders"), w.process(byConvention)
+		synctest.Wait() // until it runs
 		p.runner.notifier.channels = nil
 		p.lag(high, "orders")
 		p.passes()
