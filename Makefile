@@ -127,6 +127,7 @@ validate: $(COLLECTOR) ## Validate every file in collector-config/
 	@for config in collector-config/*.yaml; do \
 		REGION=cn-hangzhou CMS_ENDPOINT=http://127.0.0.1:1 DEMO_KUBECONFIG=kubeconfig \
 		ALIBABA_CLOUD_ACCESS_KEY_ID=dummy ALIBABA_CLOUD_ACCESS_KEY_SECRET=dummy \
+		DINGTALK_ROBOT_URL='https://oapi.dingtalk.com/robot/send?access_token=dummy' \
 		$(COLLECTOR) validate --config "$$config" || { echo "$$config is not valid" >&2; exit 1; }; \
 	done
 

@@ -31,7 +31,9 @@ type shape struct {
 	Secrets                    []string // that become environment
 	Configs                    []string // beside the first
 	LivenessPath               string
-	Token                      bool
+	Token                      bool              // of the ServiceAccount, in the pod
+	Rights                     map[string]any    // of Roles, by namespace and name
+	Subjects                   map[string]any    // of RoleBindings
 	Ports                      []int             // of the Service
 	portNames                  map[string]string // of the container
 	Ingress, Egress            []string
@@ -44,10 +46,11 @@ func TestHelm(t *testing.T) {
 	require.NotEmpty(t, chart, "HELM_CHART is the folder of the chart open-telemetry/opentelemetry-collector: helm pull --untar brings it")
 	r := &rig{t: t, ControlPlane: chain.StartControlPlane(t)}
 	for overlay, values := range map[string][]string{
-		"access-key": {"values.yaml"},
-		"rrsa":       {"values.yaml", "values-rrsa.yaml"},
-		"arms":       {"values.yaml", "values-rrsa.yaml", "values-arms.yaml"},
-		"scrape":     {"values.yaml", "values-scrape.yaml"},
+		"access-key":  {"values.yaml"},
+		"rrsa":        {"values.yaml", "values-rrsa.yaml"},
+		"arms":        {"values.yaml", "values-rrsa.yaml", "values-arms.yaml"},
+		"scrape":      {"values.yaml", "values-scrape.yaml"},
+		"remediation": {"values.yaml", "values-rrsa.yaml", "values-remediation.yaml"},
 	} {
 		t.Run(overlay, func(t *testing.T) {
 			r := r.forTest(t)
@@ -75,7 +78,7 @@ func TestHelm(t *testing.T) {
 // shapeOf looks through all objects of a manifest.
 func shapeOf(t *testing.T, manifest string) (s shape) {
 	t.Helper()
-	s.Env = map[string]string{}
+	s.Env, s.Rights, s.Subjects = map[string]string{}, map[string]any{}, map[string]any{}
 	settings := map[string]map[string]string{}
 	var objects []map[string]any
 	for decoder := yaml.NewDecoder(strings.NewReader(manifest)); ; {
@@ -106,11 +109,22 @@ func shapeOf(t *testing.T, manifest string) (s shape) {
 			s.deployment(o, into, settings)
 		case "ServiceAccount":
 			var a struct {
-				Metadata                     struct{ Annotations map[string]string }
-				AutomountServiceAccountToken bool
+				Metadata struct{ Annotations map[string]string }
 			}
 			into(o, &a)
-			s.Annotations, s.Token = len(a.Metadata.Annotations), a.AutomountServiceAccountToken
+			s.Annotations = len(a.Metadata.Annotations)
+		case "Role", "RoleBinding":
+			var role struct {
+				Metadata        struct{ Namespace, Name string }
+				Rules, Subjects any
+			}
+			into(o, &role)
+			name := role.Metadata.Namespace + "/" + role.Metadata.Name
+			if o["kind"] == "Role" {
+				s.Rights[name] = role.Rules
+			} else {
+				s.Subjects[name] = role.Subjects
+			}
 		case "Service":
 			var v struct {
 				Spec struct{ Ports []struct{ Port int } }
@@ -162,8 +176,9 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 			Template struct {
 				Metadata struct{ Labels map[string]string }
 				Spec     struct {
-					SecurityContext any
-					Containers      []struct {
+					AutomountServiceAccountToken bool
+					SecurityContext              any
+					Containers                   []struct {
 						Image string
 						Args  []string
 						Env   []struct {
@@ -193,6 +208,7 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 	c := pod.Spec.Containers[0]
 	s.Name, s.Strategy, s.NameLabel = d.Metadata.Name, d.Spec.Strategy.Type, pod.Metadata.Labels["app.kubernetes.io/name"]
 	s.Image, s.PodSecurity, s.Security, s.Resources = c.Image, pod.Spec.SecurityContext, c.SecurityContext, c.Resources
+	s.Token = pod.Spec.AutomountServiceAccountToken
 	s.LivenessPath = c.LivenessProbe.HTTPGet.Path
 	s.portNames = map[string]string{}
 	for _, p := range c.Ports {

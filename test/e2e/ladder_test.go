@@ -447,18 +447,33 @@ func (l *ladderRig) apiServerAway() {
 	l.acts(api)
 }
 
-// withoutRights: the right that is missing is named, and all goes on when it is there.
+// withoutRights: the right that is missing is named, and all goes on when it is there. The rights that deploy/ gives are
+// enough for all that the ladder does.
 func (l *ladderRig) withoutRights() {
 	l.deploy(l.name)
+	l.autoscale(8)
 	l.lags.set(instance, l.name, high)
 	api := l.StartAPIProxy(l.t, pkix.Name{CommonName: l.name})
-	collector := l.start(api, "")
+	l.grant("leader-election.yaml", "kafkalagremediation-leader-election")
+	collector := l.start(api, "leader_election: {namespace: default}")
 	harness.Eventually(l.t, func() bool {
 		return collector.CountLog("could not be checked", `cannot get resource \"deployments\"`, "deploy/kubernetes/components/remediation") == 1
 	}, "it names the right")
-	l.Kubectl("create", "clusterrolebinding", l.name, "--clusterrole=cluster-admin", "--user="+l.name)
-	l.awaitStage(l.name, 1)
-	l.acts(api)
+	l.grant("consumers.yaml", "kafkalagremediation")
+	l.awaitStage(l.name, 3)
+	l.lags.set(instance, l.name, low)
+	l.awaitRecovery(l.name)
+	require.Len(l.t, l.acts(api), 3)
+	harness.Eventually(l.t, func() bool {
+		return strings.Contains(l.Kubectl("describe", "deployment", l.name), "LadderRecovered")
+	}, "it may write Events")
+}
+
+// grant gives the rights of a file of the component to the user of the test.
+func (l *ladderRig) grant(file, role string) {
+	l.t.Helper()
+	l.Kubectl("apply", "-n", "default", "-f", deployFile("kubernetes", "components", "remediation", file))
+	l.Kubectl("create", "rolebinding", l.name+"-"+role, "-n", "default", "--role="+role, "--user="+l.name)
 }
 
 // dryRun climbs the ladder without a write.
