@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
+	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 )
 
@@ -105,6 +107,50 @@ func (c *CredentialsConfig) validate(p *problems) {
 		u, err := url.Parse(string(c.URL))
 		p.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https"), "credentials::url: must be an http:// or https:// URL")
 	}
+}
+
+// The networks in which a service can be asked.
+const (
+	NetworkPublic = "public"
+	NetworkVPC    = "vpc"
+)
+
+// regionPattern keeps a region from changing the host it becomes a part of.
+var regionPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// ServiceProblems returns what is wrong with the keys region, network and endpoint of a component, the last of which may
+// be empty. Each error begins with the key.
+func ServiceProblems(region, network, endpoint string) []error {
+	var p problems
+	p.check(region != "", "region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that")
+	p.check(region == "" || regionPattern.MatchString(region), "region: must be a region ID such as cn-hangzhou, not %q", region)
+	p.check(network == NetworkPublic || network == NetworkVPC, "network: must be %q or %q, not %q", NetworkPublic, NetworkVPC, network)
+	if endpoint != "" {
+		err := CheckEndpoint(endpoint)
+		p.check(err == nil, "endpoint: %w", err)
+	}
+	return p
+}
+
+// HTTPProblems returns what is wrong with the section http of a component that sends signed calls. Each error begins with
+// the path of its key, http::<key>.
+func HTTPProblems(c *confighttp.ClientConfig) []error {
+	var p problems
+	p.check(c.Endpoint == "", "http::endpoint: is not used here; set endpoint instead")
+	if c.ProxyURL != "" {
+		u, err := url.Parse(c.ProxyURL)
+		// The value may hold a password, so it is not repeated.
+		p.check(err == nil && u.Host != "", "http::proxy_url: must be a URL such as http://proxy:3128")
+	}
+	// Both would replace the signature of the calls.
+	p.check(!c.Auth.HasValue(), "http::auth: is not used here; calls are signed with credentials, remove it")
+	p.check(!c.Compression.IsCompressed(), "http::compression: is not used here; the signature covers the body as it is, remove it")
+	for name := range c.Headers.Iter {
+		lower := strings.ToLower(name)
+		p.check(lower != "authorization" && lower != "host" && !strings.HasPrefix(lower, "x-acs-"),
+			"http::headers: %q must not be set; calls are signed with credentials, remove it", name)
+	}
+	return p
 }
 
 func (c *CredentialsConfig) validateRequired(p *problems, kind CredentialType, keys []credentialKey) {

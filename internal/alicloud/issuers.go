@@ -18,7 +18,7 @@ type issuers struct {
 
 func newIssuers(sender *sender, s Settings) (*issuers, error) {
 	host := "sts"
-	if s.Network == "vpc" {
+	if s.Network == NetworkVPC {
 		host = "sts-vpc"
 	}
 	if s.Region != "" {

@@ -57,7 +57,7 @@ func NewClient(s alicloud.Settings) (*Client, error) {
 // Source: ApsaraMQ for Kafka, "Endpoints".
 func Endpoint(region, network string) string {
 	host := "alikafka."
-	if network == "vpc" {
+	if network == alicloud.NetworkVPC {
 		host = "alikafka-vpc."
 	}
 	return "https://" + host + region + ".aliyuncs.com"

@@ -3,7 +3,6 @@ package aliyunkafkalagreceiver
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -21,9 +20,6 @@ import (
 )
 
 const (
-	networkPublic = "public"
-	networkVPC    = "vpc"
-
 	// secondPeriod is the only period below a minute that CloudMonitor has for Kafka.
 	secondPeriod = 15 * time.Second
 
@@ -43,11 +39,7 @@ const (
 	shortestWait = 100 * time.Millisecond
 )
 
-var (
-	// regionPattern keeps a region from changing the host it becomes a part of.
-	regionPattern   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	instancePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-)
+var instancePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // CredentialsConfig is how the receiver signs its calls.
 type CredentialsConfig = alicloud.CredentialsConfig
@@ -134,19 +126,13 @@ func (cfg *Config) Validate() error {
 	validateMatches(&p, "consumer_groups::include", cfg.ConsumerGroups.Include)
 	validateMatches(&p, "consumer_groups::exclude", cfg.ConsumerGroups.Exclude)
 	p = append(p, cfg.Credentials.Problems()...)
-	cfg.validateHTTP(&p)
+	p = append(p, alicloud.HTTPProblems(&cfg.HTTP)...)
 	p.check(len(cfg.sources()) > 0, "metrics: at least one metric must be enabled")
 	return errors.Join(p...)
 }
 
 func (cfg *Config) validateSource(p *problems) {
-	p.check(cfg.Region != "", "region: must be set, for example to cn-hangzhou; if it is taken from a variable, set that")
-	p.check(cfg.Region == "" || regionPattern.MatchString(cfg.Region), "region: must be a region ID such as cn-hangzhou, not %q", cfg.Region)
-	p.check(cfg.Network == networkPublic || cfg.Network == networkVPC, "network: must be %q or %q, not %q", networkPublic, networkVPC, cfg.Network)
-	if cfg.Endpoint != "" {
-		err := alicloud.CheckEndpoint(cfg.Endpoint)
-		p.check(err == nil, "endpoint: %w", err)
-	}
+	*p = append(*p, alicloud.ServiceProblems(cfg.Region, cfg.Network, cfg.Endpoint)...)
 	for i, id := range cfg.Instances {
 		valid := instancePattern.MatchString(id)
 		p.check(valid, "instances: entry %d must be an instance ID of letters, digits, - and _, such as alikafka_post-cn-abc, not %q", i, id)
@@ -193,30 +179,13 @@ func (cfg *Config) validateTimes(p *problems) {
 	}
 }
 
-func (cfg *Config) validateHTTP(p *problems) {
-	p.check(cfg.HTTP.Endpoint == "", "http::endpoint: is not used here; set endpoint instead")
-	if cfg.HTTP.ProxyURL != "" {
-		u, err := url.Parse(cfg.HTTP.ProxyURL)
-		// The value may hold a password, so it is not repeated.
-		p.check(err == nil && u.Host != "", "http::proxy_url: must be a URL such as http://proxy:3128")
-	}
-	// Both would replace the signature of the calls.
-	p.check(!cfg.HTTP.Auth.HasValue(), "http::auth: is not used here; calls are signed with credentials, remove it")
-	p.check(!cfg.HTTP.Compression.IsCompressed(), "http::compression: is not used here; the signature covers the body as it is, remove it")
-	for name := range cfg.HTTP.Headers.Iter {
-		lower := strings.ToLower(name)
-		p.check(lower != "authorization" && lower != "host" && !strings.HasPrefix(lower, "x-acs-"),
-			"http::headers: %q must not be set; calls are signed with credentials, remove it", name)
-	}
-}
-
 // endpointURL returns the URL at which CloudMonitor is asked, without a trailing slash.
 // Source: CloudMonitor, "Request methods": metrics.<region> on the Internet, cms-vpc.<region> in a VPC.
 func (cfg *Config) endpointURL() string {
 	switch {
 	case cfg.Endpoint != "":
 		return strings.TrimSuffix(cfg.Endpoint, "/")
-	case cfg.Network == networkVPC:
+	case cfg.Network == alicloud.NetworkVPC:
 		return "https://cms-vpc." + cfg.Region + ".aliyuncs.com"
 	default:
 		return "https://metrics." + cfg.Region + ".aliyuncs.com"

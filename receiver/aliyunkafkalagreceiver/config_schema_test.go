@@ -187,7 +187,7 @@ func TestSchemaHasTheEnums(t *testing.T) {
 		}
 		return schema.find(s, func(p *jsonschema.Schema) bool { return p.Enum != nil }).Enum
 	}
-	assert.Equal(t, []any{networkPublic, networkVPC}, enum("network"))
+	assert.Equal(t, []any{alicloud.NetworkPublic, alicloud.NetworkVPC}, enum("network"))
 	var types []any
 	for _, ct := range alicloud.CredentialTypes {
 		types = append(types, string(ct))

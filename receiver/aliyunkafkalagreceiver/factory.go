@@ -39,7 +39,7 @@ func createDefaultConfig() component.Config {
 		CollectionInterval: time.Minute,
 		InitialDelay:       time.Second,
 		Timeout:            45 * time.Second,
-		Network:            networkPublic,
+		Network:            alicloud.NetworkPublic,
 		Period:             time.Minute,
 		MaxBackfill:        time.Hour,
 		StaleAfter:         10 * time.Minute,
