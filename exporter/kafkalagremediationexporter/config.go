@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 )
 
 // Config is the configuration of the exporter.
@@ -39,6 +41,11 @@ type Config struct {
 	MaxActionsPerHour int `mapstructure:"max_actions_per_hour"`
 	// MaxTargetsAtOnce is how many targets may be in breach together. With more, nothing is done and people are told.
 	MaxTargetsAtOnce int `mapstructure:"max_targets_at_once"`
+
+	// Confirm is what is asked for a second opinion before a restart: alikafka, or nothing.
+	Confirm string `mapstructure:"confirm"`
+	// AliKafka says how it is asked. It is used if Confirm is alikafka.
+	AliKafka AliKafkaConfig `mapstructure:"alikafka"`
 
 	// Kubeconfig is the path of a file with the address of the cluster. Empty means the cluster that the collector runs in.
 	Kubeconfig string `mapstructure:"kubeconfig"`
@@ -107,6 +114,25 @@ type TargetConfig struct {
 	StatefulSet string `mapstructure:"statefulset"`
 }
 
+// confirmAliKafka is the value of Config.Confirm that asks AliKafka.
+const confirmAliKafka = "alikafka"
+
+// AliKafkaConfig says how AliKafka is asked whether a consumer group is stuck or only slow.
+type AliKafkaConfig struct {
+	// Region of the Kafka instances, such as cn-hangzhou. Required.
+	Region string `mapstructure:"region"`
+	// Endpoint replaces the endpoint of Region and Network.
+	Endpoint string `mapstructure:"endpoint"`
+	// Network is "public" or "vpc" and chooses between the region's two endpoints.
+	Network string `mapstructure:"network"`
+	// Wait is the time between the two looks at the offsets. It must be longer than the time between two commits.
+	Wait time.Duration `mapstructure:"wait"`
+	// Credentials is how the calls are signed.
+	Credentials alicloud.CredentialsConfig `mapstructure:"credentials"`
+	// HTTP configures the connections.
+	HTTP confighttp.ClientConfig `mapstructure:"http"`
+}
+
 // LeaderElectionConfig names the Lease that collectors compete for.
 type LeaderElectionConfig struct {
 	// Namespace of the Lease. Required.
@@ -127,16 +153,32 @@ type NotificationsConfig struct {
 
 // Unmarshal rejects the unknown keys of the webhook, too, which confighttp.ClientConfig ignores.
 func (n *NotificationsConfig) Unmarshal(conf *confmap.Conf) error {
-	webhook, err := conf.Sub("webhook")
-	if err == nil {
-		type strict confighttp.ClientConfig // has no method Unmarshal
-		webhook.Delete("enabled")
-		err = webhook.Unmarshal(&strict{})
-	}
-	if err != nil {
-		return fmt.Errorf("webhook: %w", err)
+	if err := checkHTTPKeys(conf, "webhook"); err != nil {
+		return err
 	}
 	return conf.Unmarshal(n)
+}
+
+// Unmarshal rejects the unknown keys of http, too.
+func (k *AliKafkaConfig) Unmarshal(conf *confmap.Conf) error {
+	if err := checkHTTPKeys(conf, "http"); err != nil {
+		return err
+	}
+	return conf.Unmarshal(k)
+}
+
+// checkHTTPKeys returns an error if the section of an HTTP client has an unknown key.
+func checkHTTPKeys(conf *confmap.Conf, name string) error {
+	section, err := conf.Sub(name)
+	if err == nil {
+		type strict confighttp.ClientConfig // has no method Unmarshal
+		section.Delete("enabled")
+		err = section.Unmarshal(&strict{})
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // DingTalkConfig is a group robot of DingTalk.
@@ -172,6 +214,7 @@ func (cfg *Config) Validate() error {
 	if e := cfg.LeaderElection.Get(); e != nil {
 		check(e.Namespace != "" && e.Lease != "", "leader_election: namespace and lease must be set")
 	}
+	cfg.validateConfirm(check)
 	cfg.Notifications.validate(check)
 	return errors.Join(all...)
 }
@@ -216,6 +259,18 @@ func hasGroup(pattern *regexp.Regexp, name string) bool {
 	return err == nil && n <= pattern.NumSubexp() || pattern.SubexpIndex(name) > 0
 }
 
+func (cfg *Config) validateConfirm(check checkFunc) {
+	check(cfg.Confirm == "" || cfg.Confirm == confirmAliKafka, "confirm: must be %s or empty, not %q", confirmAliKafka, cfg.Confirm)
+	if cfg.Confirm != confirmAliKafka {
+		return
+	}
+	k := &cfg.AliKafka
+	for _, err := range slices.Concat(alicloud.ServiceProblems(k.Region, k.Network, k.Endpoint), k.Credentials.Problems(), alicloud.HTTPProblems(&k.HTTP)) {
+		check(false, "alikafka::%w", err)
+	}
+	check(k.Wait > 0 && k.Wait < cfg.CheckInterval, "alikafka::wait: must be above 0 and below check_interval (%s), not %s", cfg.CheckInterval, k.Wait)
+}
+
 func (n *NotificationsConfig) validate(check checkFunc) {
 	check(n.Language == languageChinese || n.Language == languageEnglish, "notifications::language: must be zh or en, not %q", n.Language)
 	if d := n.DingTalk.Get(); d != nil {
@@ -231,7 +286,7 @@ func (n *NotificationsConfig) validate(check checkFunc) {
 func (cfg *Config) ladder() ladder.Settings {
 	s := ladder.Settings{
 		Threshold: cfg.Threshold, CheckInterval: cfg.CheckInterval, NoDataAfter: cfg.NoDataAfter,
-		Cooldown: cfg.Cooldown, UnlessDraining: cfg.UnlessDraining,
+		Cooldown: cfg.Cooldown, UnlessDraining: cfg.UnlessDraining, Confirm: cfg.Confirm != "",
 	}
 	for _, stage := range cfg.Stages {
 		switch {

@@ -28,8 +28,9 @@ type remediationExporter struct {
 	lags      *lags
 	telemetry *telemetry
 
-	running sync.WaitGroup
-	stop    context.CancelFunc
+	running   sync.WaitGroup
+	stop      context.CancelFunc
+	closeIdle func() // connections to AliKafka
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*remediationExporter, error) {
@@ -39,7 +40,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*remediationExporter, erro
 	}
 	return &remediationExporter{
 		cfg: cfg, set: set, telemetry: telemetry,
-		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), stop: func() {},
+		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), stop: func() {}, closeIdle: func() {},
 	}, nil
 }
 
@@ -67,12 +68,17 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 		cancel()
 		return err
 	}
+	confirmer, err := e.newConfirmer(ctx, host)
+	if err != nil {
+		cancel()
+		return err
+	}
 	broadcaster := record.NewBroadcaster(record.WithContext(run))
 	if !e.cfg.DryRun {
 		broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: kube.Typed().CoreV1().Events("")})
 	}
 	r := &runner{
-		cfg: e.cfg, settings: e.cfg.ladder(), lags: e.lags, cluster: kube, notifier: notifier, telemetry: e.telemetry,
+		cfg: e.cfg, settings: e.cfg.ladder(), lags: e.lags, cluster: kube, notifier: notifier, telemetry: e.telemetry, confirmer: confirmer,
 		logger: e.set.Logger, now: time.Now, started: time.Now(), targets: map[cluster.Target]*targetState{},
 		events: broadcaster.NewRecorder(eventScheme, corev1.EventSource{Component: e.set.ID.String()}),
 		status: func(event *componentstatus.Event) { componentstatus.ReportStatus(host, event) },
@@ -94,6 +100,7 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 func (e *remediationExporter) Shutdown(context.Context) error {
 	e.stop()
 	e.running.Wait()
+	e.closeIdle()
 	e.telemetry.Shutdown()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/metadata"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
 )
 
 // NewFactory is the factory of the kafkalagremediation exporter.
@@ -23,6 +24,8 @@ func NewFactory() exporter.Factory {
 func createDefaultConfig() component.Config {
 	webhook := confighttp.NewDefaultClientConfig()
 	webhook.Timeout = 10 * time.Second
+	kafka := confighttp.NewDefaultClientConfig()
+	kafka.Timeout = 10 * time.Second
 	return &Config{
 		DryRun:         true,
 		Threshold:      150_000,
@@ -35,7 +38,13 @@ func createDefaultConfig() component.Config {
 		Cooldown:          10 * time.Minute,
 		MaxActionsPerHour: 10,
 		MaxTargetsAtOnce:  3,
-		LeaderElection:    configoptional.Default(LeaderElectionConfig{Lease: "kafkalagremediation"}),
+		AliKafka: AliKafkaConfig{
+			Network:     alicloud.NetworkPublic,
+			Wait:        time.Minute,
+			Credentials: alicloud.CredentialsConfig{Type: string(alicloud.CredentialDefault)},
+			HTTP:        kafka,
+		},
+		LeaderElection: configoptional.Default(LeaderElectionConfig{Lease: "kafkalagremediation"}),
 		Notifications: NotificationsConfig{
 			Language: languageChinese,
 			DingTalk: configoptional.None[DingTalkConfig](),

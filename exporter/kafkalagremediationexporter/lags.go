@@ -126,7 +126,9 @@ func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
 	all := map[cluster.Target][]ladder.Lag{}
 	for key, s := range l.series {
 		newest := s.points[len(s.points)-1]
-		all[s.target] = append(all[s.target], ladder.Lag{Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling()})
+		all[s.target] = append(all[s.target], ladder.Lag{
+			Instance: key.instance, Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling(),
+		})
 	}
 	return all
 }

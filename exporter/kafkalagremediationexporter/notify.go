@@ -208,24 +208,25 @@ type webhook struct {
 
 // webhookBody is what a webhook gets.
 type webhookBody struct {
-	Title     string        `json:"title"`
-	Text      string        `json:"text"`
-	Reason    ladder.Reason `json:"reason"`
-	Namespace string        `json:"namespace,omitempty"`
-	Kind      string        `json:"kind,omitempty"`
-	Name      string        `json:"name,omitempty"`
-	Group     string        `json:"group,omitempty"`
-	Lag       float64       `json:"lag"`
-	Stage     int           `json:"stage"`
-	At        time.Time     `json:"at"`
-	DryRun    bool          `json:"dry_run"`
+	Title     string         `json:"title"`
+	Text      string         `json:"text"`
+	Reason    ladder.Reason  `json:"reason"`
+	Namespace string         `json:"namespace,omitempty"`
+	Kind      string         `json:"kind,omitempty"`
+	Name      string         `json:"name,omitempty"`
+	Group     string         `json:"group,omitempty"`
+	Lag       float64        `json:"lag"`
+	Stage     int            `json:"stage"`
+	Opinion   ladder.Opinion `json:"opinion,omitempty"`
+	At        time.Time      `json:"at"`
+	DryRun    bool           `json:"dry_run"`
 }
 
 func (w *webhook) send(ctx context.Context, m notification) error {
 	title, text := w.texts.of(m)
 	body, err := json.Marshal(webhookBody{
 		Title: title, Text: text, Reason: m.Reason, Namespace: m.target.Namespace, Kind: m.target.Kind, Name: m.target.Name,
-		Group: m.Group, Lag: m.Lag, Stage: m.Stage, At: m.At, DryRun: w.dryRun,
+		Group: m.Group, Lag: m.Lag, Stage: m.Stage, Opinion: m.Opinion, At: m.At, DryRun: w.dryRun,
 	})
 	if err != nil {
 		return err

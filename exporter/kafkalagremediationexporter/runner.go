@@ -46,6 +46,7 @@ type runner struct {
 	notifier  *notifier
 	telemetry *telemetry
 	events    record.EventRecorder
+	confirmer *confirmer // nil unless there is one to ask
 	logger    *zap.Logger
 	status    func(*componentstatus.Event)
 	now       func() time.Time
@@ -68,6 +69,8 @@ type targetState struct {
 	sequence int64     // the highest of its records that was seen
 	actions  []time.Time
 
+	question *question // that a restart waits for
+
 	dry   ladder.Memory // in a dry run
 	error string        // the last one that was logged
 }
@@ -76,6 +79,9 @@ type targetState struct {
 func (r *runner) run(ctx context.Context) {
 	ticker := time.NewTicker(min(longestTick, r.cfg.CheckInterval/4))
 	defer ticker.Stop()
+	if r.confirmer != nil {
+		defer r.confirmer.asking.Wait()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -168,7 +174,7 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 			return err
 		}
 		situation := r.situation(now, state, observed, lags, brake)
-		decision := r.limit(now, r.settings.Judge(situation))
+		decision := r.judge(ctx, t, state, &situation)
 		if r.clock().Sub(now) > min(readAgain, r.cfg.CheckInterval/2) {
 			continue
 		}
@@ -181,6 +187,26 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 		}
 	}
 	return err
+}
+
+// judge decides, with the opinion of AliKafka if a restart needs it.
+func (r *runner) judge(ctx context.Context, t cluster.Target, state *targetState, s *ladder.Situation) ladder.Decision {
+	d := r.limit(s.Now, r.settings.Judge(*s))
+	if d.Reason != ladder.Confirming {
+		return d
+	}
+	if s.Opinion = r.opinion(ctx, t, state, *s); s.Opinion == ladder.Unasked {
+		return d
+	}
+	return r.limit(s.Now, r.settings.Judge(*s))
+}
+
+// opinion returns what AliKafka says of the groups of a target that breach, Unasked until it is known.
+func (r *runner) opinion(ctx context.Context, t cluster.Target, state *targetState, s ladder.Situation) ladder.Opinion {
+	if state.question == nil || state.question.isOutdated(s.Now.Add(-r.cfg.CheckInterval)) {
+		state.question = r.confirmer.ask(ctx, t, r.settings.Breaching(s))
+	}
+	return state.question.opinion()
 }
 
 func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observed, lags []ladder.Lag, brake string) ladder.Situation {
@@ -227,9 +253,9 @@ func (s *targetState) pretend(now *ladder.Situation) {
 	now.Scale = &scale
 }
 
-// limit holds an action back if there were too many in the last hour. What was raised is put back all the same.
+// limit holds an action, and the question whether to act, back if there were too many in the last hour. What was raised is put back all the same.
 func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
-	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale {
+	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale && d.Reason != ladder.Confirming {
 		return d
 	}
 	count := 0
@@ -280,10 +306,14 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 		current = d.Record
 	}
 	state.due, state.idle = s.Now.Add(r.cfg.CheckInterval), 0
+	if d.Reason != ladder.Confirming {
+		state.question.drop() // the next restart asks anew
+		state.question = nil
+	}
 	switch d.Reason {
 	case ladder.NotDue:
 		state.due = current.Checked.Add(r.cfg.CheckInterval)
-	case ladder.NoNewPoint:
+	case ladder.NoNewPoint, ladder.Confirming:
 		state.due = s.Now.Add(r.cfg.CheckInterval / 20)
 	case ladder.Below:
 		if len(current.Unsent) == 0 {

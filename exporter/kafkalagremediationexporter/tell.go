@@ -36,9 +36,16 @@ var wording = map[ladder.Reason]struct {
 	ladder.Exhausted:   {"LadderExhausted", "all stages are done, and the lag is still high", true},
 }
 
+// opinions are how the opinion of AliKafka reads in Events and in the log.
+var opinions = map[ladder.Opinion]string{
+	ladder.Stuck:      "; offsets do not move",
+	ladder.Slow:       "; offsets move, so a restart would not help",
+	ladder.Unanswered: "; AliKafka gave no answer, so the lag alone decides",
+}
+
 // tell writes a decision to the metrics, and, if there is anything to say, to the log and to an Event on the target.
 func (r *runner) tell(ctx context.Context, t cluster.Target, o *cluster.Observed, s ladder.Situation, d ladder.Decision) {
-	if d.Reason == ladder.NotDue || d.Reason == ladder.NoNewPoint {
+	if d.Reason == ladder.NotDue || d.Reason == ladder.NoNewPoint || d.Reason == ladder.Confirming {
 		return
 	}
 	r.telemetry.decided(ctx, d, r.cfg.DryRun)
@@ -47,11 +54,15 @@ func (r *runner) tell(ctx context.Context, t cluster.Target, o *cluster.Observed
 		return
 	}
 	event, text, warning := describe(d, s.Scale, r.cfg.DryRun)
+	text += opinions[s.Opinion]
 	fields := []zap.Field{zap.Stringer("target", t), zap.String("reason", string(d.Reason)), zap.Bool("dry_run", r.cfg.DryRun)}
 	lag := ""
 	if worst := s.Worst(); worst != nil {
 		fields = append(fields, zap.String("group", worst.Group), zap.Float64("lag", worst.Value))
 		lag = fmt.Sprintf("lag %.0f of %s: ", worst.Value, worst.Group)
+	}
+	if s.Opinion != ladder.Unasked {
+		fields = append(fields, zap.String("opinion", string(s.Opinion)))
 	}
 	if d.Verb != ladder.Nothing {
 		fields = append(fields, zap.Int("stage", d.Record.Stage), zap.Int("stages", len(r.settings.Stages)))

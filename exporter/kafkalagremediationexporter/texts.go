@@ -31,6 +31,7 @@ type words struct {
 	at                      string
 	done                    map[ladder.Reason]string
 	raised, restarted       string
+	opinion                 map[ladder.Opinion]string
 	stages                  map[ladder.StageKind]string
 	nothingNext, allClear   string
 	brakedTitle, brakedText string
@@ -56,6 +57,9 @@ func (t *texts) of(m notification) (title, text string) {
 		}
 		if m.Group == "" {
 			lines = lines[2:]
+		}
+		if opinion := w.opinion[m.Opinion]; opinion != "" {
+			lines = append(lines, opinion)
 		}
 		text = strings.Join(lines, "\n")
 	}
@@ -106,6 +110,11 @@ var chinese = words{
 		ladder.Unsettled: "工作负载一直没有就绪（发布未完成或 Pod 不可用），处置推迟",
 	},
 	raised: "副本数（或自动扩缩的最小值）由 %d 调到 %d", restarted: "已重启消费者",
+	opinion: map[ladder.Opinion]string{
+		ladder.Stuck:      "AliKafka：消费位点没有移动，消费者卡住了",
+		ladder.Slow:       "AliKafka：消费位点在移动，消费者只是慢，重启没有用",
+		ladder.Unanswered: "AliKafka：没有给出答案，只按积压处置",
+	},
 	stages: map[ladder.StageKind]string{
 		ladder.Restart: "若仍然积压，重启消费者", ladder.ScaleUp: "若仍然积压，增加 %d 个副本", ladder.Notify: "若仍然积压，最后一次通知",
 	},
@@ -126,6 +135,11 @@ var english = words{
 		ladder.Unsettled: "nothing yet; a rollout does not end, or pods are not available",
 	},
 	raised: "replicas, or the minimum of the autoscaler, raised from %d to %d", restarted: "the consumers were restarted",
+	opinion: map[ladder.Opinion]string{
+		ladder.Stuck:      "AliKafka: offsets do not move, so the consumers are stuck",
+		ladder.Slow:       "AliKafka: offsets move, so the consumers are only slow and a restart would not help",
+		ladder.Unanswered: "AliKafka: no answer, so the lag alone decides",
+	},
 	stages: map[ladder.StageKind]string{
 		ladder.Restart: "if the lag stays high, a restart", ladder.ScaleUp: "if the lag stays high, %d replicas more", ladder.Notify: "if the lag stays high, a last message",
 	},

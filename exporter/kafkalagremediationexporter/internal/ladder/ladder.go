@@ -45,10 +45,11 @@ const doubtCooldown = 6 * time.Hour
 
 // Lag is the newest lag of a consumer group.
 type Lag struct {
-	Group   string
-	Value   float64
-	At      time.Time // zero: unknown
-	Falling float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
+	Instance string // of Kafka; not known of a group without a lag
+	Group    string
+	Value    float64
+	At       time.Time // zero: unknown
+	Falling  float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
 }
 
 // Opinion is what Kafka itself says of the consumers of a target.
@@ -183,6 +184,17 @@ func (s *Settings) state(now Situation) state {
 // Breaches reports whether the lags of a target are a breach, whatever its record says.
 func (s *Settings) Breaches(lags []Lag, now time.Time) bool {
 	return s.state(Situation{Now: now, Lags: lags}) == breach
+}
+
+// Breaching returns the lags that are a breach: those of the groups that a second opinion is about.
+func (s *Settings) Breaching(now Situation) (lags []Lag) {
+	r := now.Memory.Newest()
+	for _, l := range now.Lags {
+		if s.stateOf(l, now.Now, r) == breach {
+			lags = append(lags, l)
+		}
+	}
+	return lags
 }
 
 func (s *Settings) stateOf(l Lag, now time.Time, r Record) state {
@@ -370,7 +382,7 @@ func (now Situation) beginEpisode(r *Record) {
 
 // tell adds what people have to be told.
 func (now Situation) tell(r *Record, what Reason) {
-	m := Message{Reason: what, At: now.Now, Stage: r.Stage}
+	m := Message{Reason: what, At: now.Now, Stage: r.Stage, Opinion: now.Opinion}
 	if worst := now.Worst(); worst != nil {
 		m.Group, m.Lag = worst.Group, worst.Value
 	}
