@@ -90,7 +90,7 @@ func TestInstancesAreSeriesOfTheirOwn(t *testing.T) {
 	for i, instance := range []string{"a", "b"} {
 		l.add(sample{0, float64(i), func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeID, instance) }}.metrics(metricName))
 	}
-	assert.ElementsMatch(t, []ladder.Lag{{Group: "orders", Value: 0, At: start}, {Group: "orders", Value: 1, At: start}}, l.byTarget()[deployment("orders")])
+	assert.ElementsMatch(t, []ladder.Lag{{Instance: "a", Group: "orders", Value: 0, At: start}, {Instance: "b", Group: "orders", Value: 1, At: start}}, l.byTarget()[deployment("orders")])
 }
 
 // TestPointsAreBounded: points that come too often replace each other, and the newest always counts.
