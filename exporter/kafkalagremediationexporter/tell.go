@@ -97,6 +97,9 @@ func describe(d ladder.Decision, scale *ladder.Scale, dryRun bool) (event, text 
 	case ladder.SetScale:
 		return "LadderScaledUp", fmt.Sprintf("the %s %s raised from %d to %d", what, number(did, what), scale.Value, d.Scale), false
 	case ladder.RestoreScale:
+		if d.Scale == scale.Value {
+			return "LadderRecovered", fmt.Sprintf("the lag is below the threshold again; the %s %s set from outside, and stays", what, number(did, what)), false
+		}
 		return "LadderRecovered", fmt.Sprintf("the lag is below the threshold again, and the %s %s put back from %d to %d", what, number(did, what), scale.Value, d.Scale), false
 	}
 	w := wording[d.Reason]

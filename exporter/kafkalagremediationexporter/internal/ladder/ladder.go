@@ -271,7 +271,13 @@ func (s *Settings) breach(now Situation) Decision {
 		return d
 	}
 	if now.Opinion == Slow {
-		r.Stage = s.afterRestarts(r.Stage)
+		before := r.Stage
+		if r.Stage = s.afterRestarts(r.Stage); before < r.Stage && r.Stage == len(s.Stages) { // nothing but restarts is left
+			d := now.remember(r, Warned)
+			now.beginEpisode(&d.Record)
+			now.tell(&d.Record, Warned)
+			return d
+		}
 	}
 	if r.Stage >= len(s.Stages) {
 		return Decision{Verb: Nothing, Reason: Exhausted}

@@ -178,6 +178,19 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// TestOnlyRestartsForASlowConsumer: people are told once that no stage helps.
+func TestOnlyRestartsForASlowConsumer(t *testing.T) {
+	restarts := usual
+	restarts.Stages = []Stage{{Kind: Restart}, {Kind: Restart}}
+	first := restarts.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Opinion: Slow})
+	assert.Equal(t, Remember, first.Verb)
+	assert.Equal(t, []Reason{Warned}, reasons(first.Record.Unsent))
+	_, err := ParseRecord(first.Record.String())
+	require.NoError(t, err)
+	second := restarts.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Opinion: Slow, Memory: Memory{Workload: first.Record}})
+	assert.Equal(t, Exhausted, second.Reason)
+}
+
 func TestUnsentIsBounded(t *testing.T) {
 	r := Record{}
 	for range 20 {
