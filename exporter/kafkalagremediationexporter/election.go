@@ -3,6 +3,7 @@ package kafkalagremediationexporter
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,20 @@ const (
 // runElected calls run while this process holds the Lease, until ctx ends. Two processes may believe so at once for a
 // moment; the preconditions of all writes make that harmless.
 func runElected(ctx context.Context, client kubernetes.Interface, cfg LeaderElectionConfig, logger *zap.Logger, run func(context.Context)) {
+	// The elector does not wait for what it has started, so one goroutine runs it, and never twice at once.
+	leading := make(chan context.Context)
+	var worker sync.WaitGroup
+	defer worker.Wait()
+	worker.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case term := <-leading:
+				run(term)
+			}
+		}
+	})
 	host, _ := os.Hostname() // only for people who look at the Lease
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{
@@ -32,9 +47,12 @@ func runElected(ctx context.Context, client kubernetes.Interface, cfg LeaderElec
 		},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) {
+			OnStartedLeading: func(term context.Context) {
 				logger.Info("Is the leader now", zap.String("lease", cfg.Namespace+"/"+cfg.Lease))
-				run(ctx)
+				select {
+				case leading <- term:
+				case <-term.Done():
+				}
 			},
 			OnStoppedLeading: func() { logger.Info("Is not the leader", zap.String("lease", cfg.Namespace+"/"+cfg.Lease)) },
 		},

@@ -85,7 +85,7 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 	}
 	e.running.Go(func() {
 		defer broadcaster.Shutdown()
-		if election := e.cfg.LeaderElection.Get(); election != nil {
+		if election := e.cfg.LeaderElection.Get(); election != nil && !e.cfg.DryRun { // the Lease would be a write
 			runElected(run, kube.Typed(), *election, e.set.Logger, r.run)
 		} else {
 			r.run(run)

@@ -23,6 +23,7 @@ type fakeCluster struct {
 	writes   []string
 
 	away        error  // if it is set, no call succeeds
+	awayFor     string // a target whose reads fail
 	afterRead   func() // if it is set, it is called once, after the next read
 	beforeWrite func() // if it is set, it is called before each write
 }
@@ -66,6 +67,9 @@ func (f *fakeCluster) add(name string) *fakeTarget {
 
 func (f *fakeCluster) Read(_ context.Context, name cluster.Target) (*cluster.Observed, error) {
 	f.reads++
+	if f.awayFor == name.Name {
+		return nil, errors.New("internal error")
+	}
 	if f.away != nil {
 		return nil, f.away
 	}

@@ -96,6 +96,7 @@ func (w *world) process(yaml string) *process {
 		now: func() time.Time { return w.now }, started: w.now, targets: map[cluster.Target]*targetState{},
 		status: func(e *componentstatus.Event) { p.statuses = append(p.statuses, e.Status()) },
 	}
+	p.runner.lags.now = p.runner.now
 	return p
 }
 

@@ -1,6 +1,7 @@
 package kafkalagremediationexporter
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -17,6 +18,11 @@ const (
 
 	// maxPoints bounds what is kept of a series: points closer together than a window/maxPoints replace each other.
 	maxPoints = 32
+
+	// maxAhead is how far CloudMonitor's clock may be ahead.
+	maxAhead = 2 * time.Minute
+	// forgetAfter is the age at which a series counts as gone for good. Until then it is one whose lag is unknown.
+	forgetAfter = 24 * time.Hour
 )
 
 type point struct {
@@ -27,6 +33,7 @@ type point struct {
 // lags keeps the newest points of each series that has a target. It is safe for concurrent use.
 type lags struct {
 	targets *targets
+	now     func() time.Time
 	window  time.Duration // over which it is measured how fast a lag falls
 
 	mu     sync.Mutex
@@ -40,7 +47,7 @@ type seriesLag struct {
 
 // newLags measures how fast a lag falls over half a check interval: what happened longer ago says little about now.
 func newLags(t *targets, checkInterval time.Duration) *lags {
-	return &lags{targets: t, window: checkInterval / 2, series: map[series]*seriesLag{}}
+	return &lags{targets: t, now: time.Now, window: checkInterval / 2, series: map[series]*seriesLag{}}
 }
 
 // add takes the points of the lag out of metrics.
@@ -66,7 +73,12 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 		return
 	}
 	key := series{text(p, attributeID), text(p, attributeGroup)}
-	if key.group == "" {
+	value, at := p.DoubleValue(), p.Timestamp().AsTime()
+	if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
+		value = float64(p.IntValue())
+	}
+	// Neither a number that is none nor a point from the future may start a ladder.
+	if key.group == "" || math.IsNaN(value) || math.IsInf(value, 0) || at.After(l.now().Add(maxAhead)) {
 		return
 	}
 	s, known := l.series[key]
@@ -78,11 +90,7 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 		s = &seriesLag{target: target}
 		l.series[key] = s
 	}
-	value := p.DoubleValue()
-	if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
-		value = float64(p.IntValue())
-	}
-	s.add(point{p.Timestamp().AsTime(), value}, l.window)
+	s.add(point{at, value}, l.window)
 }
 
 // text returns an attribute, empty if the point does not have it.
@@ -126,6 +134,10 @@ func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
 	all := map[cluster.Target][]ladder.Lag{}
 	for key, s := range l.series {
 		newest := s.points[len(s.points)-1]
+		if l.now().Sub(newest.at) > forgetAfter {
+			delete(l.series, key)
+			continue
+		}
 		all[s.target] = append(all[s.target], ladder.Lag{
 			Instance: key.instance, Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling(),
 		})

@@ -1,6 +1,7 @@
 package kafkalagremediationexporter
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -62,6 +63,7 @@ func TestLags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLags(ordersOnly(), 10*time.Minute)
+			l.now = func() time.Time { return start.Add(time.Hour) }
 			for _, s := range tt.samples {
 				l.add(s.metrics(metricName))
 			}
@@ -76,6 +78,7 @@ func TestLags(t *testing.T) {
 
 func TestOtherMetricsAreIgnored(t *testing.T) {
 	l := newLags(ordersOnly(), time.Minute)
+	l.now = func() time.Time { return start.Add(time.Hour) }
 	l.add(sample{value: 1}.metrics("kafka.consumer.topic.message_accumulation"))
 	sum := sample{value: 1}.metrics(metricName)
 	m := sum.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
@@ -87,6 +90,7 @@ func TestOtherMetricsAreIgnored(t *testing.T) {
 // TestInstancesAreSeriesOfTheirOwn: groups of one name on two instances do not mix.
 func TestInstancesAreSeriesOfTheirOwn(t *testing.T) {
 	l := newLags(ordersOnly(), time.Minute)
+	l.now = func() time.Time { return start.Add(time.Hour) }
 	for i, instance := range []string{"a", "b"} {
 		l.add(sample{0, float64(i), func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeID, instance) }}.metrics(metricName))
 	}
@@ -103,4 +107,18 @@ func TestPointsAreBounded(t *testing.T) {
 		assert.InDelta(t, 3000-i, s.points[len(s.points)-1].value, 0)
 	}
 	assert.InDelta(t, 1, s.falling(), 0.01)
+}
+
+// TestOddPoints: neither what is no number nor a point from the future counts.
+func TestOddPoints(t *testing.T) {
+	l := newLags(ordersOnly(), time.Minute)
+	l.now = func() time.Time { return start }
+	l.add(sample{0, 1, nil}.metrics(metricName))
+	for _, odd := range []sample{{1, math.NaN(), nil}, {1, math.Inf(1), nil}, {1, math.Inf(-1), nil}, {int(maxAhead/time.Second) + 1, 2, nil}} {
+		l.add(odd.metrics(metricName))
+	}
+	assert.InDelta(t, 1, l.byTarget()[deployment("orders")][0].Value, 0)
+	l.now = func() time.Time { return start.Add(forgetAfter + time.Second) }
+	assert.Empty(t, l.byTarget(), "a series is forgotten in the end")
+	assert.Empty(t, l.series)
 }

@@ -54,8 +54,13 @@ type runner struct {
 	started time.Time
 	targets map[cluster.Target]*targetState
 	rest    time.Time // no calls before, since the API server failed
-	braked  bool
-	failing bool
+	braked  bool      // there were too many breaches once
+	calm    time.Time // since when there are not
+
+	brakeNews *notification // that there are too many, until people know it
+	brakeSent time.Time
+	failing   bool
+	away      bool // the API server was, at the last call
 }
 
 // targetState is what the process knows of a target between checks. All that matters after a restart is in its record.
@@ -141,16 +146,23 @@ func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (n
 			count++
 		}
 	}
+	maps.DeleteFunc(r.targets, func(t cluster.Target, s *targetState) bool { return all[t] == nil && len(s.actions) == 0 }) // gone for good
 	if count <= r.cfg.MaxTargetsAtOnce {
-		r.braked = false
+		if r.calm.IsZero() {
+			r.calm = now
+		}
 		return newcomers, ""
 	}
 	brake = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", count, r.cfg.MaxTargetsAtOnce)
-	if !r.braked {
-		r.braked = true
+	if !r.calm.IsZero() && now.Sub(r.calm) >= r.cfg.CheckInterval || !r.braked { // a number around the limit is no news each time
+		r.brakeNews = &notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: count}
 		r.logger.Warn("No target is acted on", zap.String("because", brake))
-		r.notifier.enqueue(notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: count})
 	}
+	if r.brakeNews != nil && now.Sub(r.brakeSent) >= r.cfg.CheckInterval { // no record holds it until it is delivered
+		r.brakeSent = now
+		r.notifier.enqueue(*r.brakeNews)
+	}
+	r.braked, r.calm = true, time.Time{}
 	return newcomers, brake
 }
 
@@ -225,7 +237,9 @@ func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observe
 	if s.Doubt != "" && state.uid == o.UID { // the record that replaces it is newer than any copy
 		s.Memory.Workload.Sequence = max(s.Memory.Workload.Sequence, state.sequence)
 	}
-	state.uid = o.UID
+	if state.uid != o.UID { // another workload of the same name
+		state.uid, state.sequence = o.UID, 0
+	}
 	state.sequence = max(newest.Sequence, state.sequence)
 	state.actions = newest.Actions
 	return s
@@ -354,7 +368,7 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 		}
 		if !cluster.IsConflict(err) {
 			r.logger.Debug("The record was not written; the next check tries again", zap.Stringer("target", t), zap.Error(err))
-			return false
+			return err != nil && cluster.IsOfTarget(err) // such as gone: there is nothing to wait for
 		}
 	}
 	return false
@@ -363,6 +377,9 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 // markDelivered takes what people were told out of the records.
 func (r *runner) markDelivered(ctx context.Context) {
 	for _, n := range r.notifier.delivered() {
+		if r.brakeNews != nil && n.key() == r.brakeNews.key() {
+			r.brakeNews = nil
+		}
 		state := r.targets[n.target]
 		if state == nil || r.note(ctx, n.target, state, n.Message) {
 			r.notifier.forget(n)
@@ -374,7 +391,7 @@ func (r *runner) markDelivered(ctx context.Context) {
 func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, err error) bool {
 	now := r.clock()
 	if err == nil {
-		state.error = ""
+		state.error, r.away = "", false
 		if r.failing {
 			r.failing = false
 			r.status(componentstatus.NewEvent(componentstatus.StatusOK))
@@ -387,7 +404,9 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	r.telemetry.failed(ctx)
 	r.failing = true
 	r.status(componentstatus.NewRecoverableErrorEvent(err))
-	if text := err.Error(); text != state.error {
+	known := r.away
+	r.away = !cluster.IsOfTarget(err)
+	if text := err.Error(); text != state.error && !(r.away && known) { // an outage is one error, not one for each target
 		state.error = text
 		r.logger.Error("A target could not be checked", zap.Stringer("target", t), zap.Strings("groups", groupsOf(lags)), zap.Error(err))
 	}
@@ -395,6 +414,7 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 		state.due = now.Add(min(r.cfg.CheckInterval, time.Minute))
 		return true
 	}
+	state.due = now.Add(2 * min(retryAfter, r.cfg.CheckInterval)) // others come first, in case only this one fails
 	r.rest = now.Add(min(retryAfter, r.cfg.CheckInterval))
 	return false
 }

@@ -405,7 +405,7 @@ func TestAPIServerAway(t *testing.T) {
 		assert.Empty(t, p.logged(), "the same error is logged once")
 
 		w.cluster.away = nil
-		w.now = start.Add(2 * retryAfter)
+		w.now = start.Add(3 * retryAfter)
 		p.passes()
 		assert.Subset(t, w.cluster.written(), []string{"restart a", "restart b"})
 		assert.Equal(t, componentstatus.StatusOK, p.statuses[len(p.statuses)-1])
@@ -688,4 +688,40 @@ func TestTwoProcesses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOneFailingTarget: an error of the API server that only one target has does not keep the others from being judged.
+func TestOneFailingTarget(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("a")
+		w.cluster.add("b")
+		p := w.process(byConvention)
+		w.cluster.awayFor = "a"
+		p.lag(high, "a", "b")
+		p.passes()
+		w.now = start.Add(retryAfter)
+		p.passes()
+		assert.Contains(t, w.cluster.written(), "restart b")
+	})
+}
+
+// TestBrakeIsToldAgain: people learn that too many breach, even if they could not be told at first, and once.
+func TestBrakeIsToldAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"a", "b", "c", "d"} {
+			w.cluster.add(name)
+		}
+		p := w.process(byConvention)
+		p.telling = errors.New("away")
+		p.lag(high, "a", "b", "c", "d")
+		p.passes()
+		assert.Empty(t, p.news())
+		p.telling = nil
+		for minute := 10; minute <= 40; minute += 10 {
+			w.at(minute)
+			p.lag(high, "a", "b", "c", "d")
+			p.passes()
+		}
+		assert.Equal(t, []ladder.Reason{ladder.Braked}, p.news())
+	})
 }

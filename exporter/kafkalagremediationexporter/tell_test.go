@@ -80,6 +80,7 @@ func TestDrainingAfterCalm(t *testing.T) {
 		notifier: &notifier{}, telemetry: telemetry, logger: zap.New(core), status: func(*componentstatus.Event) {},
 		now: func() time.Time { return now }, started: now, targets: map[cluster.Target]*targetState{},
 	}
+	r.lags.now = r.now
 	r.lags.series[series{"a", "orders"}] = orders
 	for _, lag := range []float64{1_000, 600_000, 300_000} {
 		orders.add(point{now, lag}, r.lags.window)

@@ -85,7 +85,7 @@ func (t *texts) next(m ladder.Message) string {
 	switch {
 	case m.Reason == ladder.Recovered:
 		return t.words.allClear
-	case m.Reason == ladder.Doubt || m.Stage >= len(t.settings.Stages):
+	case m.Reason == ladder.Doubt || m.Stage < 0 || m.Stage >= len(t.settings.Stages):
 		return t.words.nothingNext
 	default:
 		stage := t.settings.Stages[m.Stage]

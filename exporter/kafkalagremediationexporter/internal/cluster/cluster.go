@@ -95,7 +95,8 @@ type Observed struct {
 
 	UID      types.UID // of the workload
 	workload object
-	scaled   object // what Scale describes; the workload itself without an autoscaler
+	scaled   object  // what Scale describes; the workload itself without an autoscaler
+	corrupt  *object // the autoscaler, if its record cannot be read
 }
 
 // Reference returns what Events are about.
@@ -148,24 +149,25 @@ func (c *Cluster) readAutoscaler(ctx context.Context, t Target, o *Observed) err
 		return err
 	case scaled != nil && hpa == nil: // paused: KEDA has deleted its HPA, and the replicas are not ours
 		o.Scale = nil
-		return o.readMemory(scaled.GetKind(), scaled.GetAnnotations())
+		return o.readMemory(scaled.object)
 	case scaled != nil:
 		o.scaled = scaled.object
 		o.Scale = &ladder.Scale{Autoscaler: true, Value: scaled.minimum, Replicas: o.Scale.Replicas, Max: scaled.maximum}
-		return o.readMemory(scaled.GetKind(), scaled.GetAnnotations())
+		return o.readMemory(scaled.object)
 	case hpa != nil:
 		o.scaled = objectOf(horizontalPodAutoscalers, "HorizontalPodAutoscaler", hpa.ObjectMeta)
 		o.Scale = &ladder.Scale{Autoscaler: true, Value: minimum(hpa), Replicas: o.Scale.Replicas, Max: hpa.Spec.MaxReplicas}
-		return o.readMemory(o.scaled.kind, hpa.Annotations)
+		return o.readMemory(o.scaled)
 	default:
 		return nil
 	}
 }
 
-func (o *Observed) readMemory(kind string, annotations map[string]string) error {
-	r, err := record(annotations)
+func (o *Observed) readMemory(autoscaler object) error {
+	r, err := record(autoscaler.annotations)
 	if err != nil {
-		o.doubt(kind, err)
+		o.doubt(autoscaler.kind, err)
+		o.corrupt = &autoscaler
 		return nil // the decision that follows replaces the record
 	}
 	o.Memory.Autoscaler = r

@@ -48,6 +48,13 @@ func (c *Cluster) Write(ctx context.Context, o *Observed, d ladder.Decision) err
 	case ladder.Nothing:
 		return nil
 	case ladder.Remember:
+		if o.corrupt != nil { // else it would stay in doubt for ever
+			idle := d.Record
+			idle.Raised = nil
+			if err := c.patch(ctx, *o.corrupt, nil, idle); err != nil {
+				return err
+			}
+		}
 	case ladder.RestartNow:
 		annotations := map[string]any{restartedAt: d.Record.Checked.Format(time.RFC3339)}
 		spec = map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": annotations}}}

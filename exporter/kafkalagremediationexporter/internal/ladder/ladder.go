@@ -43,6 +43,9 @@ type Settings struct {
 // doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
 const doubtCooldown = 6 * time.Hour
 
+// maxSkew is how far the clock of another collector may be ahead.
+const maxSkew = 10 * time.Minute
+
 // Lag is the newest lag of a consumer group.
 type Lag struct {
 	Instance string // of Kafka; not known of a group without a lag
@@ -134,7 +137,10 @@ const (
 // if neither the workload nor the autoscaler has changed since the Situation was read.
 func (s *Settings) Judge(now Situation) Decision {
 	r := now.Memory.Newest()
-	if !r.Checked.IsZero() && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
+	if now.Doubt == "" && r.isAhead(now.Now) {
+		now.Doubt = "its times are in the future"
+	}
+	if now.Doubt == "" && !r.Checked.IsZero() && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
 		return Decision{Verb: Nothing, Reason: NotDue}
 	}
 	switch {
@@ -201,7 +207,7 @@ func (s *Settings) stateOf(l Lag, now time.Time, r Record) state {
 	switch {
 	case l.At.IsZero() || now.Sub(l.At) >= s.NoDataAfter:
 		return unknown
-	case r.inEpisode() && !l.At.After(r.Checked): // measured before the last action could have had an effect
+	case r.inEpisode() && l.At.Before(r.Checked.Add(s.CheckInterval/2)): // measured before the last action could have had an effect
 		return waiting
 	case l.Value < s.Threshold:
 		return below
@@ -216,6 +222,7 @@ func (s *Settings) stateOf(l Lag, now time.Time, r Record) state {
 func (now Situation) doubt() Decision {
 	until := now.Now.Add(doubtCooldown)
 	d := now.remember(now.Memory.Newest().idle(), Doubt)
+	d.Record.Actions = slices.DeleteFunc(d.Record.Actions, func(at time.Time) bool { return at.After(now.Now) })
 	d.Detail = now.Doubt
 	d.Record.HoldUntil = &until
 	now.tell(&d.Record, Doubt)

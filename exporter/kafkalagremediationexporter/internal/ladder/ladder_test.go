@@ -200,6 +200,34 @@ func TestUnsentIsBounded(t *testing.T) {
 	assert.Equal(t, []Reason{NoData}, r.Told)
 }
 
+// TestClockOfAnother: a record from the future would silence the ladder until then.
+func TestClockOfAnother(t *testing.T) {
+	hold := at(24 * 60)
+	for name, r := range map[string]Record{
+		"checked": {Version: 1, Sequence: 5, Checked: at(60)},
+		"acted":   {Version: 1, Sequence: 5, Actions: []time.Time{at(60)}},
+		"held":    {Version: 1, Sequence: 5, HoldUntil: &hold},
+	} {
+		d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Memory: Memory{Workload: r}})
+		require.Equal(t, Doubt, d.Reason, name)
+		again := usual.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Memory: Memory{Workload: d.Record}})
+		assert.Equal(t, CoolingDown, again.Reason, name)
+	}
+}
+
+// TestStagesStayTaken: a later record that knew nothing of a stage does not bring it back.
+func TestStagesStayTaken(t *testing.T) {
+	episode := at(-20)
+	m := Memory{
+		Workload:   Record{Version: 1, Sequence: 7, Episode: &episode, Stage: 1},
+		Autoscaler: Record{Version: 1, Sequence: 6, Episode: &episode, Stage: 2},
+	}
+	assert.Equal(t, 2, m.Newest().Stage)
+	before := at(-90)
+	m.Autoscaler.Episode = &before
+	assert.Equal(t, 1, m.Newest().Stage, "but those of an older episode do")
+}
+
 func TestDoubtIsLong(t *testing.T) {
 	d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Doubt: "corrupt"})
 	for _, minutes := range []int{10, 359} {
@@ -230,8 +258,10 @@ func TestRecord(t *testing.T) {
 		`{"version":1}`:                         "contradict",
 		`{"version":1,"sequence":1,"stage":1}`:  "contradict",
 		`{"version":1,"sequence":1,"stage":-1}`: "contradict",
-		`{"version":1,"sequence":1,"raised":{"from":5,"to":5}}`: "raised.from",
-		`{"version":1,"sequence":1,"checked":"yesterday"}`:      "not a record",
+		`{"version":1,"sequence":1,"raised":{"from":5,"to":5}}`:  "raised.from",
+		`{"version":1,"sequence":1,"checked":"yesterday"}`:       "not a record",
+		`{"version":1,"sequence":1,"raised":{"from":-1,"to":5}}`: "raised.from",
+		`{"version":1,"sequence":1,"unsent":[{"stage":-1}]}`:     "stage of a message",
 	} {
 		_, err := ParseRecord(text)
 		require.ErrorContains(t, err, problem, text)

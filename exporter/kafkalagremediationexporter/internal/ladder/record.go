@@ -83,6 +83,9 @@ func (m Memory) Newest() Record {
 		newest.Told = union(newest.Told, other.Told, func(a, b Reason) bool { return a == b })
 		newest.Unsent = union(newest.Unsent, other.Unsent, Message.equal)
 	}
+	if newest.Episode != nil && other.Episode != nil && newest.Episode.Equal(*other.Episode) && other.Stage > newest.Stage {
+		newest.Stage = other.Stage // a stage that was taken stays taken, although the later record knew nothing of it
+	}
 	return newest
 }
 
@@ -105,6 +108,12 @@ func (m Memory) Sent(messages ...Message) Record {
 		return slices.ContainsFunc(messages, u.equal)
 	})
 	return r
+}
+
+// isAhead reports whether the record was written by a clock that is wrong: it would silence the ladder until then.
+func (r Record) isAhead(now time.Time) bool {
+	latest := now.Add(maxSkew)
+	return r.Checked.After(latest) || r.lastAction().After(latest) || r.HoldUntil != nil && r.HoldUntil.After(latest.Add(doubtCooldown))
 }
 
 func (r Record) inEpisode() bool { return r.Episode != nil }
@@ -149,8 +158,10 @@ func ParseRecord(text string) (Record, error) {
 		return Record{}, fmt.Errorf("version %d, only %d is understood", r.Version, version)
 	case r.Stage < 0, r.Sequence <= 0, r.Stage > 0 && r.Episode == nil:
 		return Record{}, errors.New("its stage, sequence and episode contradict each other")
-	case r.Raised != nil && r.Raised.From >= r.Raised.To:
-		return Record{}, errors.New("raised.from is not below raised.to")
+	case r.Raised != nil && (r.Raised.From < 0 || r.Raised.From >= r.Raised.To):
+		return Record{}, errors.New("raised.from is negative, or not below raised.to")
+	case slices.ContainsFunc(r.Unsent, func(m Message) bool { return m.Stage < 0 }):
+		return Record{}, errors.New("the stage of a message is negative")
 	}
 	return r, nil
 }
