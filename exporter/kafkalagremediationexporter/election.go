@@ -34,7 +34,7 @@ func runElected(ctx context.Context, client kubernetes.Interface, cfg LeaderElec
 			case <-ctx.Done():
 				return
 			case term := <-leading:
-				run(term)
+				run(term) //nolint:contextcheck // the term ends with ctx, too
 			}
 		}
 	})

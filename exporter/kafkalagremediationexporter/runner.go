@@ -406,7 +406,7 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	r.status(componentstatus.NewRecoverableErrorEvent(err))
 	known := r.away
 	r.away = !cluster.IsOfTarget(err)
-	if text := err.Error(); text != state.error && !(r.away && known) { // an outage is one error, not one for each target
+	if text := err.Error(); text != state.error && (!r.away || !known) { // an outage is one error, not one for each target
 		state.error = text
 		r.logger.Error("A target could not be checked", zap.Stringer("target", t), zap.Strings("groups", groupsOf(lags)), zap.Error(err))
 	}

@@ -499,14 +499,20 @@ func TestRecreatedWorkload(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.cluster.add("orders")
 		p := w.process(byConvention)
-		p.lag(high, "orders")
-		p.passes()
+		for _, minute := range []int{0, 10, 20} {
+			w.at(minute)
+			p.lag(high, "orders")
+			p.passes()
+		}
 		w.cluster.add("orders").uid = "another"
 		w.cluster.written()
-		w.at(10)
-		p.lag(high, "orders")
-		p.passes()
+		for _, minute := range []int{30, 40, 50} {
+			w.at(minute)
+			p.lag(high, "orders")
+			p.passes()
+		}
 		assert.Equal(t, "restart orders", w.cluster.written()[0])
+		assert.NotContains(t, p.news(), ladder.Doubt, "what was seen of the one before does not count")
 	})
 }
 

@@ -95,7 +95,7 @@ func TestCorruptRecord(t *testing.T) {
 		doubt   string
 	}{
 		"on the workload":     {map[string]string{deployments: annotated(ready, RecordAnnotation, corrupt)}, ladder.Remember, "Deployment"},
-		"on the ScaledObject": {map[string]string{hpas: hpa, keda: annotated(scaled, RecordAnnotation, corrupt)}, ladder.SetScale, "ScaledObject"},
+		"on the ScaledObject": {map[string]string{hpas: hpa, keda: annotated(scaled, RecordAnnotation, corrupt)}, ladder.Remember, "ScaledObject"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, c := serve(t, tt.answers)
@@ -105,6 +105,7 @@ func TestCorruptRecord(t *testing.T) {
 			require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: tt.verb, Scale: 4, Record: remembered(1)}))
 			assert.Equal(t, map[string]any{"kafkalagremediation/record": remembered(1).String(), "kafkalagremediation/record-set-aside": corrupt},
 				a.patches[0].body["metadata"].(map[string]any)["annotations"])
+			assert.Contains(t, strings.ToLower(a.patches[0].path), strings.ToLower(tt.doubt))
 		})
 	}
 }
