@@ -35,7 +35,7 @@ type Config struct {
 	// Targets say which workload consumes for a group. The first that matches counts, names before regexps.
 	Targets []TargetConfig `mapstructure:"targets"`
 
-	// Cooldown is the time between two actions on one target.
+	// Cooldown is the least time between two actions on one target. They are at least CheckInterval apart in any case.
 	Cooldown time.Duration `mapstructure:"cooldown"`
 	// MaxActionsPerHour limits the actions on all targets together.
 	MaxActionsPerHour int `mapstructure:"max_actions_per_hour"`

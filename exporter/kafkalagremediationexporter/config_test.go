@@ -109,7 +109,7 @@ func TestDefaults(t *testing.T) {
 	assert.True(t, cfg.DryRun, "nothing is changed unless it is asked for")
 	assert.Equal(t, ladder.Settings{
 		Stages:    []ladder.Stage{{Kind: ladder.Restart}, {Kind: ladder.ScaleUp, Replicas: 2}, {Kind: ladder.Notify}},
-		Threshold: 150_000, CheckInterval: 10 * time.Minute, NoDataAfter: 15 * time.Minute, Cooldown: 10 * time.Minute, UnlessDraining: true,
+		Threshold: 150_000, CheckInterval: 10 * time.Minute, NoDataAfter: 15 * time.Minute, UnlessDraining: true,
 	}, cfg.ladder())
 	assert.Equal(t, 10, cfg.MaxActionsPerHour)
 	assert.Equal(t, 3, cfg.MaxTargetsAtOnce)

@@ -35,7 +35,6 @@ func createDefaultConfig() component.Config {
 		Stages: []StageConfig{
 			{Restart: &struct{}{}}, {ScaleUp: &ScaleUpConfig{Replicas: 2}}, {Notify: &struct{}{}},
 		},
-		Cooldown:          10 * time.Minute,
 		MaxActionsPerHour: 10,
 		MaxTargetsAtOnce:  3,
 		AliKafka: AliKafkaConfig{

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ func TestLadder(t *testing.T) {
 	run("stateful set", (*ladderRig).statefulSet)
 	run("killed", (*ladderRig).killedBetweenRequests)
 	run("two collectors", (*ladderRig).twoCollectors)
+	run("random deaths", (*ladderRig).randomDeaths)
 	run("leader", (*ladderRig).leaderElection)
 	run("undone", (*ladderRig).rolloutUndone)
 	run("reverted", (*ladderRig).revertedFromOutside)
@@ -370,6 +372,29 @@ func (l *ladderRig) twoCollectors() {
 		}
 	}
 	assert.Equal(l.t, 2, restarts)
+}
+
+// randomDeaths: two collectors die at random times, one after the other.
+func (l *ladderRig) randomDeaths() {
+	l.deploy(l.name)
+	l.autoscale(8)
+	l.lags.set(instance, l.name, high)
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the times of deaths
+	proxies := []*chain.APIProxy{l.StartAPIProxy(l.t, administrator), l.StartAPIProxy(l.t, administrator)}
+	living := []*harness.Collector{l.start(proxies[0], ""), l.start(proxies[1], "")}
+	for death := range 12 {
+		select {
+		case <-l.t.Context().Done():
+		case <-time.After(time.Duration(random.IntN(3000)) * time.Millisecond):
+		}
+		living[death%2].Kill()
+		living[death%2] = l.start(proxies[death%2], "")
+	}
+	l.awaitStage(l.name, 3)
+	l.lags.set(instance, l.name, low)
+	l.awaitRecovery(l.name)
+	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
+	l.acts(proxies...)
 }
 
 // leaderElection: of two collectors one acts, and the other when that one is gone.
