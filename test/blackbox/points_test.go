@@ -87,5 +87,6 @@ func TestManyGroupsAndLittleTime(t *testing.T) {
 receivers: {aliyunkafkalag: {collection_interval: 10s, initial_delay: 0s, period: 15s, timeout: 5s, requests_per_second: 2}}
 `)
 	c.Await(groups)
-	assert.LessOrEqual(t, c.Telemetry("scrape_duration_count"), 2.0)
+	// Two mostly. Three were seen, too: it depends on when in a period the start is.
+	assert.LessOrEqual(t, c.Telemetry("scrape_duration_count"), 3.0)
 }
