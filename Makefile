@@ -164,7 +164,7 @@ dist/src/go.sum: builder-config.yaml go.mod go.sum .tools/builder
 	GOOS= GOARCH= builder --config builder-config.yaml --skip-compilation --skip-strict-versioning=false
 	@touch $@
 
-$(COLLECTOR): dist/src/go.sum dist/.platform $(call go_sources,receiver exporter internal/distribution internal/dingtalk internal/alicloud internal/alikafka)
+$(COLLECTOR): dist/src/go.sum dist/.platform $(call go_sources,receiver exporter internal/distribution internal/dingtalk internal/alicloud internal/alikafka internal/urlerror)
 	$(go_build) -C dist/src $(BUILD_FLAGS) -o $(CURDIR)/$@ .
 	@touch $@
 
@@ -198,7 +198,7 @@ define release_for
 
 endef
 
-dist/lagcheck: $(call go_sources,cmd/lagcheck receiver internal/alicloud)
+dist/lagcheck: $(call go_sources,cmd/lagcheck receiver internal/alicloud internal/urlerror)
 	$(tool_build) $(BUILD_FLAGS) -o $@ ./cmd/lagcheck
 	@touch $@
 

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/dingtalk"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/urlerror"
 )
 
 const (
@@ -239,12 +238,12 @@ func (w *webhook) send(ctx context.Context, m notification) error {
 func (w *webhook) post(ctx context.Context, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.cfg.Endpoint, bytes.NewReader(body))
 	if err != nil {
-		return backoff.Permanent(withoutURL(err))
+		return backoff.Permanent(urlerror.Strip(err))
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return withoutURL(err)
+		return urlerror.Strip(err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is used again
@@ -256,13 +255,4 @@ func (w *webhook) post(ctx context.Context, body []byte) error {
 	default:
 		return backoff.Permanent(fmt.Errorf("the webhook answered %s", resp.Status))
 	}
-}
-
-// withoutURL removes the address of a webhook, which may hold a token, from an error.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/urlerror"
 )
 
 // Kind is what went wrong with a call. It is short and stable, fit for a metric attribute.
@@ -97,7 +98,7 @@ func badCredentials(message string) *Error {
 
 // transportError returns the error of a call that brought no reply.
 func transportError(err error) *Error {
-	e := &Error{Kind: KindNetwork, Message: cleanMessage(withoutURL(err).Error())}
+	e := &Error{Kind: KindNetwork, Message: cleanMessage(urlerror.Strip(err).Error())}
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Kind, e.Err = KindCanceled, context.Canceled
@@ -105,15 +106,4 @@ func transportError(err error) *Error {
 		e.Err = context.DeadlineExceeded
 	}
 	return e
-}
-
-// withoutURL removes what net/http adds to errors: the URL with its query.
-func withoutURL(err error) error {
-	for {
-		e, ok := errors.AsType[*url.Error](err)
-		if !ok {
-			return err
-		}
-		err = e.Err
-	}
 }

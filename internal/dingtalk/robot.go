@@ -21,6 +21,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/time/rate"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/urlerror"
 )
 
 const (
@@ -150,7 +152,7 @@ func (r *Robot) attempt(ctx context.Context, message []byte) error {
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return withoutURL(err)
+		return urlerror.Strip(err)
 	}
 	defer resp.Body.Close()
 	return check(resp)
@@ -179,7 +181,7 @@ func (a Address) signed(now time.Time) (string, error) {
 func check(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
-		return withoutURL(err)
+		return urlerror.Strip(err)
 	}
 	var reply struct {
 		Code    *int   `json:"errcode"`
@@ -199,13 +201,4 @@ func check(resp *http.Response) error {
 	default:
 		return &Error{*reply.Code, reply.Message, false}
 	}
-}
-
-// withoutURL removes the URL of the robot, which has its token, from an error.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
