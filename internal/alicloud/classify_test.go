@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 func TestErrorReplies(t *testing.T) {
@@ -79,7 +81,7 @@ func TestErrorReplies(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d %s", tt.status, tt.code), func(t *testing.T) {
-			c := staticClient(t, answer(tt.status, nil, body(tt.code)))
+			c := staticClient(t, alicloudtest.Answer(tt.status, nil, body(tt.code)))
 			err := ask(t.Context(), c)
 			var e *Error
 			require.ErrorAs(t, err, &e)
@@ -122,7 +124,7 @@ func TestErrorReplyBodies(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := staticClient(t, answer(tt.status, tt.header, tt.body))
+			c := staticClient(t, alicloudtest.Answer(tt.status, tt.header, tt.body))
 			err := ask(t.Context(), c)
 			if e, ok := errors.AsType[*Error](err); assert.True(t, ok) {
 				assert.False(t, e.Date.IsZero())
@@ -165,7 +167,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := staticClient(t, answer(http.StatusBadRequest, tt.header, `{"Code":"Throttling.User"}`))
+			c := staticClient(t, alicloudtest.Answer(http.StatusBadRequest, tt.header, `{"Code":"Throttling.User"}`))
 			err := ask(t.Context(), c)
 			var e *Error
 			require.ErrorAs(t, err, &e)

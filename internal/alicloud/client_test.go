@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 func TestLargeBufferIsNotKept(t *testing.T) {
@@ -53,7 +55,7 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestClientTimeout(t *testing.T) {
-	endpoint, httpClient := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	endpoint, httpClient := alicloudtest.Serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	httpClient.Timeout = 10 * time.Millisecond
 	err := ask(t.Context(), newTestClient(t, staticSettings(endpoint, httpClient)))
 	assert.Equal(t, KindNetwork, KindOf(err))
@@ -164,7 +166,7 @@ func TestRefusedCredentialsAreDropped(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var calls, asked atomic.Int32
-			endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			endpoint, httpClient := alicloudtest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/credentials" {
 					asked.Add(1)
 					_, _ = io.WriteString(w, sessionJSON(time.Hour))
@@ -240,9 +242,9 @@ func TestKindOfForeignErrors(t *testing.T) {
 }
 
 func TestRemedyOfTheService(t *testing.T) {
-	c := staticClient(t, answer(http.StatusForbidden, nil, ""))
+	c := staticClient(t, alicloudtest.Answer(http.StatusForbidden, nil, ""))
 	require.ErrorContains(t, ask(t.Context(), c), "; grant the action")
-	c = staticClient(t, answer(http.StatusBadGateway, nil, ""))
+	c = staticClient(t, alicloudtest.Answer(http.StatusBadGateway, nil, ""))
 	assert.ErrorContains(t, ask(t.Context(), c), "; "+remedies[KindServer])
 }
 

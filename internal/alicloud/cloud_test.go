@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 const (
@@ -47,7 +49,7 @@ type cloud struct {
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
 	clearEnvironment(t)
-	c := &cloud{answer: goodAnswer, cms: answer(http.StatusOK, nil, goodReply)}
+	c := &cloud{answer: goodAnswer, cms: alicloudtest.Answer(http.StatusOK, nil, goodReply)}
 	plain, encrypted := httptest.NewServer(c), httptest.NewTLSServer(c)
 	c.plain = plain.Listener.Addr()
 	proxy, err := url.Parse(plain.URL)

@@ -249,7 +249,7 @@ func TestCallersShareOneRenewal(t *testing.T) {
 // TestCredentialsConcurrently is for the race detector: sessions that are always renewed, refused now and then.
 func TestCredentialsConcurrently(t *testing.T) {
 	var calls atomic.Int32
-	endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	endpoint, httpClient := alicloudtest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/credentials" {
 			_, _ = io.WriteString(w, sessionJSON(time.Minute))
 			return

@@ -324,7 +324,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 
 // TestFailureNeverChangesTheIdentity covers the default chain: what is configured is asked, and nobody else.
 func TestFailureNeverChangesTheIdentity(t *testing.T) {
-	down := answer(http.StatusServiceUnavailable, nil, "down")
+	down := alicloudtest.Answer(http.StatusServiceUnavailable, nil, "down")
 	tests := map[string]struct {
 		settings CredentialSettings
 		setUp    func(*testing.T)

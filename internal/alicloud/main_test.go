@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 // TestMain sets a proxy that nothing here may use.
@@ -47,18 +48,6 @@ func ask(ctx context.Context, c *Client) error {
 	return err
 }
 
-// serve starts a server that stands for a service and returns its URL and a client that is closed with it.
-func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
-	t.Helper()
-	server := httptest.NewServer(h)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		server.Close()
-	})
-	return server.URL, client
-}
-
 func staticSettings(endpoint string, client *http.Client) Settings {
 	return Settings{
 		Endpoint:   endpoint,
@@ -80,17 +69,6 @@ func newTestClient(t *testing.T, s Settings) *Client {
 // staticClient returns a client of the server h.
 func staticClient(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
-	endpoint, httpClient := serve(t, h)
+	endpoint, httpClient := alicloudtest.Serve(t, h)
 	return newTestClient(t, staticSettings(endpoint, httpClient))
-}
-
-// answer is a server that gives the same reply to everything.
-func answer(status int, header http.Header, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for k, v := range header {
-			w.Header()[k] = v
-		}
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(body))
-	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 // assertNoSecret looks for parts of the secrets in err and everything it wraps, however it is printed.
@@ -41,7 +43,7 @@ func TestNoSecretFromTheService(t *testing.T) {
 		for _, status := range []int{200, 400, 500} {
 			t.Run(fmt.Sprintf("%s %d", name, status), func(t *testing.T) {
 				body := fmt.Sprintf(`{"Code":"SignatureDoesNotMatch%s","Message":%q,"RequestId":%q}`, testID, message, testToken)
-				c := staticClient(t, answer(status, http.Header{"X-Acs-Request-Id": {testToken}}, body))
+				c := staticClient(t, alicloudtest.Answer(status, http.Header{"X-Acs-Request-Id": {testToken}}, body))
 				err := ask(t.Context(), c)
 				assert.Equal(t, KindBadCredentials, KindOf(err))
 				assertNoSecret(t, err)
@@ -89,13 +91,13 @@ func TestNoSecretFromThoseWhoIssueCredentials(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = fmt.Fprintf(w, `{"Code":%q}`, cmp.Or(r.FormValue("OIDCToken"), testID))
 		},
-		"text":               answer(http.StatusInternalServerError, nil, "sentinel"),
-		"no JSON":            answer(http.StatusOK, nil, "sentinel"),
-		"no expiration":      answer(http.StatusOK, nil, incomplete),
-		"no expiration, STS": answer(http.StatusOK, nil, `{"Credentials":`+incomplete+`}`),
-		"expiration is text": answer(http.StatusOK, nil, strings.Replace(incomplete, "}", `,"Code":"Success","Expiration":"sentinel"}`, 1)),
-		"only a secret":      answer(http.StatusOK, nil, fmt.Sprintf(`{"AccessKeySecret":%q}`, sessionSecret)),
-		"null":               answer(http.StatusOK, nil, `null`),
+		"text":               alicloudtest.Answer(http.StatusInternalServerError, nil, "sentinel"),
+		"no JSON":            alicloudtest.Answer(http.StatusOK, nil, "sentinel"),
+		"no expiration":      alicloudtest.Answer(http.StatusOK, nil, incomplete),
+		"no expiration, STS": alicloudtest.Answer(http.StatusOK, nil, `{"Credentials":`+incomplete+`}`),
+		"expiration is text": alicloudtest.Answer(http.StatusOK, nil, strings.Replace(incomplete, "}", `,"Code":"Success","Expiration":"sentinel"}`, 1)),
+		"only a secret":      alicloudtest.Answer(http.StatusOK, nil, fmt.Sprintf(`{"AccessKeySecret":%q}`, sessionSecret)),
+		"null":               alicloudtest.Answer(http.StatusOK, nil, `null`),
 		"connection closed":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"redirect to nowhere": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "gopher://"+testSecret, http.StatusFound)
@@ -133,39 +135,39 @@ func TestCredentialErrors(t *testing.T) {
 		kind     Kind
 		want     []string
 	}{
-		"code":          {settings: oidc, answer: answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired","Message":"it is old","RequestId":"R"}`), kind: KindBadCredentials, want: []string{"no credentials of type oidc_role_arn: STS at sts.cn-hangzhou.aliyuncs.com: it is old", "AuthenticationFail.OIDCToken.Expired (HTTP 400, request R)", remedies[KindBadCredentials]}},
-		"may not":       {settings: oidc, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "STS at sts.cn-hangzhou.aliyuncs.com;"}},
-		"no role":       {settings: oidc, answer: answer(404, nil, `{"Code":"EntityNotExist.Role"}`), kind: KindBadCredentials},
-		"quota":         {settings: oidc, answer: answer(400, nil, `{"Code":"LimitExceeded"}`), kind: KindBadCredentials},
-		"bad key":       {settings: role, answer: answer(404, nil, `{"Code":"InvalidAccessKeyId.NotFound"}`), kind: KindBadCredentials, want: []string{"InvalidAccessKeyId.NotFound"}},
-		"old session":   {settings: role, answer: answer(400, nil, `{"Code":"InvalidSecurityToken.Expired"}`), kind: KindExpiredToken},
-		"clock":         {settings: oidc, answer: answer(400, nil, `{"Code":"InvalidTimeStamp.Expired"}`), kind: KindClockSkew},
-		"throttled":     {settings: oidc, answer: answer(400, nil, `{"Code":"Throttling.User"}`), kind: KindThrottled},
-		"server":        {settings: oidc, answer: answer(500, nil, `{"Code":"InternalError"}`), kind: KindServer},
-		"HTML":          {settings: oidc, answer: answer(502, nil, `<html>`), kind: KindServer, want: []string{"HTTP 502", "STS at sts.cn-hangzhou.aliyuncs.com"}},
-		"no JSON":       {settings: oidc, answer: answer(200, http.Header{"X-Acs-Request-Id": {"R"}}, `<html>`), kind: KindMalformedReply, want: []string{"(HTTP 200, request R)", "the reply has no session"}},
-		"no session":    {settings: oidc, answer: answer(200, nil, `{"Credentials":null}`), kind: KindMalformedReply},
-		"no token":      {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","Expiration":"2099-01-01T00:00:00Z"}}`), kind: KindMalformedReply},
-		"no end":        {settings: oidc, answer: answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}}`), kind: KindMalformedReply},
-		"redirect":      {settings: role, answer: answer(302, http.Header{"Location": {"https://elsewhere/"}}, ""), kind: KindMalformedReply, want: []string{"HTTP 302"}},
+		"code":          {settings: oidc, answer: alicloudtest.Answer(400, nil, `{"Code":"AuthenticationFail.OIDCToken.Expired","Message":"it is old","RequestId":"R"}`), kind: KindBadCredentials, want: []string{"no credentials of type oidc_role_arn: STS at sts.cn-hangzhou.aliyuncs.com: it is old", "AuthenticationFail.OIDCToken.Expired (HTTP 400, request R)", remedies[KindBadCredentials]}},
+		"may not":       {settings: oidc, answer: alicloudtest.Answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission", "STS at sts.cn-hangzhou.aliyuncs.com;"}},
+		"no role":       {settings: oidc, answer: alicloudtest.Answer(404, nil, `{"Code":"EntityNotExist.Role"}`), kind: KindBadCredentials},
+		"quota":         {settings: oidc, answer: alicloudtest.Answer(400, nil, `{"Code":"LimitExceeded"}`), kind: KindBadCredentials},
+		"bad key":       {settings: role, answer: alicloudtest.Answer(404, nil, `{"Code":"InvalidAccessKeyId.NotFound"}`), kind: KindBadCredentials, want: []string{"InvalidAccessKeyId.NotFound"}},
+		"old session":   {settings: role, answer: alicloudtest.Answer(400, nil, `{"Code":"InvalidSecurityToken.Expired"}`), kind: KindExpiredToken},
+		"clock":         {settings: oidc, answer: alicloudtest.Answer(400, nil, `{"Code":"InvalidTimeStamp.Expired"}`), kind: KindClockSkew},
+		"throttled":     {settings: oidc, answer: alicloudtest.Answer(400, nil, `{"Code":"Throttling.User"}`), kind: KindThrottled},
+		"server":        {settings: oidc, answer: alicloudtest.Answer(500, nil, `{"Code":"InternalError"}`), kind: KindServer},
+		"HTML":          {settings: oidc, answer: alicloudtest.Answer(502, nil, `<html>`), kind: KindServer, want: []string{"HTTP 502", "STS at sts.cn-hangzhou.aliyuncs.com"}},
+		"no JSON":       {settings: oidc, answer: alicloudtest.Answer(200, http.Header{"X-Acs-Request-Id": {"R"}}, `<html>`), kind: KindMalformedReply, want: []string{"(HTTP 200, request R)", "the reply has no session"}},
+		"no session":    {settings: oidc, answer: alicloudtest.Answer(200, nil, `{"Credentials":null}`), kind: KindMalformedReply},
+		"no token":      {settings: oidc, answer: alicloudtest.Answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","Expiration":"2099-01-01T00:00:00Z"}}`), kind: KindMalformedReply},
+		"no end":        {settings: oidc, answer: alicloudtest.Answer(200, nil, `{"Credentials":{"AccessKeyId":"a","AccessKeySecret":"b","SecurityToken":"c"}}`), kind: KindMalformedReply},
+		"redirect":      {settings: role, answer: alicloudtest.Answer(302, http.Header{"Location": {"https://elsewhere/"}}, ""), kind: KindMalformedReply, want: []string{"HTTP 302"}},
 		"no token file": {settings: noToken, kind: KindBadCredentials, want: []string{"oidc_token_file: open /nonexistent/" + strings.Repeat("long/", 20) + "token: no such file or directory"}},
 		"network":       {settings: oidc, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF", remedies[KindNetwork]}},
 		"default STS":   {settings: CredentialSettings{Type: CredentialDefault}, env: setOIDC, answer: closed, kind: KindNetwork, want: []string{"STS at sts.cn-hangzhou.aliyuncs.com: EOF"}},
-		"URI may not":   {settings: uri, answer: answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission (HTTP 403)", "no credentials of type credentials_uri: credentials URI at credentials.local: the request was refused; " + remedies[KindBadCredentials]}},
-		"URI no key":    {settings: uri, answer: answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"credentials URI at credentials.local: the reply has no session"}},
-		"URI code":      {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), "Success", "Failed", 1)), kind: KindBadCredentials, want: []string{"Failed (HTTP 200)", "the request was refused"}},
-		"URI no ID":     {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionID, "", 1)), kind: KindBadCredentials},
-		"URI no secret": {settings: uri, answer: answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionSecret, "", 1)), kind: KindBadCredentials},
-		"URI old":       {settings: uri, answer: answer(200, nil, sessionJSON(-time.Hour)), kind: KindBadCredentials, want: []string{"the reply has no session"}},
-		"URI too long":  {settings: uri, answer: answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
-		"URI redirect":  {settings: uri, answer: answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
-		"URI throttled": {settings: uri, answer: answer(429, nil, ""), kind: KindThrottled},
+		"URI may not":   {settings: uri, answer: alicloudtest.Answer(403, nil, `{"Code":"NoPermission"}`), kind: KindBadCredentials, want: []string{"NoPermission (HTTP 403)", "no credentials of type credentials_uri: credentials URI at credentials.local: the request was refused; " + remedies[KindBadCredentials]}},
+		"URI no key":    {settings: uri, answer: alicloudtest.Answer(200, nil, `{"Code":"Success"}`), kind: KindBadCredentials, want: []string{"credentials URI at credentials.local: the reply has no session"}},
+		"URI code":      {settings: uri, answer: alicloudtest.Answer(200, nil, strings.Replace(sessionJSON(time.Hour), "Success", "Failed", 1)), kind: KindBadCredentials, want: []string{"Failed (HTTP 200)", "the request was refused"}},
+		"URI no ID":     {settings: uri, answer: alicloudtest.Answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionID, "", 1)), kind: KindBadCredentials},
+		"URI no secret": {settings: uri, answer: alicloudtest.Answer(200, nil, strings.Replace(sessionJSON(time.Hour), sessionSecret, "", 1)), kind: KindBadCredentials},
+		"URI old":       {settings: uri, answer: alicloudtest.Answer(200, nil, sessionJSON(-time.Hour)), kind: KindBadCredentials, want: []string{"the reply has no session"}},
+		"URI too long":  {settings: uri, answer: alicloudtest.Answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
+		"URI redirect":  {settings: uri, answer: alicloudtest.Answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
+		"URI throttled": {settings: uri, answer: alicloudtest.Answer(429, nil, ""), kind: KindThrottled},
 		"URI network":   {settings: uri, answer: closed, kind: KindNetwork, want: []string{"credentials URI at credentials.local: EOF"}},
 		"ECS network":   {settings: ecs, answer: closed, kind: KindNetwork, want: []string{"ECS metadata service at 100.100.100.200: EOF"}},
-		"ECS redirect":  {settings: ecs, answer: answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
-		"ECS too long":  {settings: ecs, answer: answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
-		"ECS blank":     {settings: ecs, answer: answer(200, nil, "\n"), kind: KindBadCredentials, want: []string{"the instance has no RAM role: attach one"}},
-		"no ECS role":   {settings: ecs, answer: answer(404, nil, ""), kind: KindBadCredentials, want: []string{"(HTTP 404)", "ECS metadata service at 100.100.100.200: the request was refused"}},
+		"ECS redirect":  {settings: ecs, answer: alicloudtest.Answer(302, http.Header{"Location": {"http://elsewhere/"}}, ""), kind: KindBadCredentials, want: []string{"HTTP 302"}},
+		"ECS too long":  {settings: ecs, answer: alicloudtest.Answer(200, http.Header{"Content-Length": {"9000000"}}, ""), kind: KindBadCredentials, want: []string{"reply over 8 MiB"}},
+		"ECS blank":     {settings: ecs, answer: alicloudtest.Answer(200, nil, "\n"), kind: KindBadCredentials, want: []string{"the instance has no RAM role: attach one"}},
+		"no ECS role":   {settings: ecs, answer: alicloudtest.Answer(404, nil, ""), kind: KindBadCredentials, want: []string{"(HTTP 404)", "ECS metadata service at 100.100.100.200: the request was refused"}},
 		"default":       {settings: CredentialSettings{Type: CredentialDefault}, answer: closed, kind: KindBadCredentials, want: []string{"no credentials found; looked in: environment, OIDC,"}},
 	}
 	for name, tt := range tests {

@@ -19,7 +19,7 @@ import (
 
 func TestRequest(t *testing.T) {
 	requests := make(chan *http.Request, 1)
-	endpoint, httpClient := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	endpoint, httpClient := alicloudtest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests <- r
 		_, _ = io.WriteString(w, onePoint)
 	})
@@ -94,7 +94,7 @@ func TestTopicMetric(t *testing.T) {
 	for metric, topic := range map[string]string{MetricAccumulation: "", MetricTopicAccumulation: "t"} {
 		q := testQuery
 		q.MetricName = metric
-		page, err := staticClient(t, answer(http.StatusOK, nil, reply)).DescribeMetricList(t.Context(), q)
+		page, err := staticClient(t, alicloudtest.Answer(http.StatusOK, nil, reply)).DescribeMetricList(t.Context(), q)
 		require.NoError(t, err)
 		require.Len(t, page.Points, 1)
 		assert.Equal(t, topic, page.Points[0].Topic)
@@ -149,11 +149,11 @@ func TestRemedies(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := staticClient(t, answer(http.StatusBadRequest, nil, `{"Code":"`+tt.code+`"}`))
+			c := staticClient(t, alicloudtest.Answer(http.StatusBadRequest, nil, `{"Code":"`+tt.code+`"}`))
 			_, err := c.DescribeMetricList(t.Context(), testQuery)
 			assert.ErrorContains(t, err, tt.want)
 		})
 	}
-	_, err := staticClient(t, answer(http.StatusOK, nil, `<html>`)).DescribeMetricList(t.Context(), testQuery)
+	_, err := staticClient(t, alicloudtest.Answer(http.StatusOK, nil, `<html>`)).DescribeMetricList(t.Context(), testQuery)
 	assert.ErrorContains(t, err, "; check that endpoint and proxy lead to CloudMonitor")
 }

@@ -2,7 +2,6 @@ package cms
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud/alicloudtest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,18 +32,6 @@ var testQuery = Query{
 
 const onePoint = `{"Success":true,"Code":"200","Datapoints":"[{\"timestamp\":1700000040000,\"userId\":\"123\",\"instanceId\":\"i\",\"consumerGroup\":\"g\",\"Value\":42}]"}`
 
-// serve starts a server that stands for CMS and returns its URL and a client that is closed with it.
-func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
-	t.Helper()
-	server := httptest.NewServer(h)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	t.Cleanup(func() {
-		client.CloseIdleConnections()
-		server.Close()
-	})
-	return server.URL, client
-}
-
 func staticSettings(endpoint string, client *http.Client) alicloud.Settings {
 	return alicloud.Settings{
 		Endpoint:   endpoint,
@@ -64,17 +52,6 @@ func newTestClient(t *testing.T, s alicloud.Settings) Client {
 // staticClient returns a client of the server h.
 func staticClient(t *testing.T, h http.HandlerFunc) Client {
 	t.Helper()
-	endpoint, httpClient := serve(t, h)
+	endpoint, httpClient := alicloudtest.Serve(t, h)
 	return newTestClient(t, staticSettings(endpoint, httpClient))
-}
-
-// answer is a server that gives the same reply to everything.
-func answer(status int, header http.Header, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		for k, v := range header {
-			w.Header()[k] = v
-		}
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(body))
-	}
 }
