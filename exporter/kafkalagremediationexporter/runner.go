@@ -127,45 +127,6 @@ func compareTargets(a, b cluster.Target) int {
 // clock returns the time as records keep it.
 func (r *runner) clock() time.Time { return r.now().UTC().Truncate(time.Second) }
 
-// breaches takes note of the targets that breach. It returns those that did not at the pass before, and why none may be
-// acted on, if so many breach that it is not the consumers that are ill.
-func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (newcomers map[cluster.Target]bool, brake string) {
-	count := 0
-	newcomers = map[cluster.Target]bool{}
-	for t, lags := range all {
-		state := r.targets[t]
-		if state == nil {
-			state = &targetState{}
-			r.targets[t] = state
-		}
-		breaches := r.settings.Breaches(lags, now)
-		newcomers[t] = breaches && !state.breaches
-		state.breaches = breaches
-		state.high = slices.ContainsFunc(lags, func(l ladder.Lag) bool { return l.Value >= r.settings.Threshold })
-		if breaches {
-			count++
-		}
-	}
-	maps.DeleteFunc(r.targets, func(t cluster.Target, s *targetState) bool { return all[t] == nil && len(s.actions) == 0 }) // gone for good
-	if count <= r.cfg.MaxTargetsAtOnce {
-		if r.calm.IsZero() {
-			r.calm = now
-		}
-		return newcomers, ""
-	}
-	brake = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", count, r.cfg.MaxTargetsAtOnce)
-	if !r.calm.IsZero() && now.Sub(r.calm) >= r.cfg.CheckInterval || !r.braked { // a number around the limit is no news each time
-		r.brakeNews = &notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: count}
-		r.logger.Warn("No target is acted on", zap.String("because", brake))
-	}
-	if r.brakeNews != nil && now.Sub(r.brakeSent) >= r.cfg.CheckInterval { // no record holds it until it is delivered
-		r.brakeSent = now
-		r.notifier.enqueue(*r.brakeNews)
-	}
-	r.braked, r.calm = true, time.Time{}
-	return newcomers, brake
-}
-
 // skips reports whether a target need not be read: it was idle, and its lag is low.
 func (s *targetState) skips(now time.Time, interval time.Duration) bool {
 	if s.high || s.idle == 0 {
@@ -267,28 +228,6 @@ func (s *targetState) pretend(now *ladder.Situation) {
 	now.Scale = &scale
 }
 
-// limit holds an action, and the question whether to act, back if there were too many in the last hour. What was raised is put back all the same.
-func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
-	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale && d.Reason != ladder.Confirming {
-		return d
-	}
-	count := 0
-	for _, state := range r.targets {
-		for _, at := range state.actions {
-			if now.Sub(at) < time.Hour {
-				count++
-			}
-		}
-	}
-	if count < r.cfg.MaxActionsPerHour {
-		return d
-	}
-	return ladder.Decision{
-		Verb: ladder.Nothing, Reason: ladder.Braked,
-		Detail: fmt.Sprintf("there were %d actions in the last hour (max_actions_per_hour)", count),
-	}
-}
-
 // write writes a decision, or only remembers it in a dry run.
 func (r *runner) write(ctx context.Context, state *targetState, o *cluster.Observed, s ladder.Situation, d *ladder.Decision) error {
 	if d.Verb == ladder.Nothing {
@@ -297,9 +236,8 @@ func (r *runner) write(ctx context.Context, state *targetState, o *cluster.Obser
 	if r.notifier.isEmpty() {
 		d.Record.Unsent = nil
 	}
-	scales := d.Verb == ladder.SetScale || d.Verb == ladder.RestoreScale
 	if r.cfg.DryRun {
-		if scales && s.Scale.Autoscaler {
+		if d.Scales() && s.Scale.Autoscaler {
 			state.dry.Autoscaler = d.Record
 		} else {
 			state.dry.Workload = d.Record
@@ -312,7 +250,7 @@ func (r *runner) write(ctx context.Context, state *targetState, o *cluster.Obser
 	return nil
 }
 
-// after tells of a decision and plans the next one.
+// after reports a decision and plans the next one.
 func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState, o *cluster.Observed, s ladder.Situation, d ladder.Decision) {
 	current := s.Memory.Newest()
 	written := d.Verb != ladder.Nothing
@@ -343,7 +281,7 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	}
 	r.telemetry.setStage(t, current.Stage)
 	r.tell(ctx, t, o, s, d)
-	if !r.cfg.DryRun && (d.Verb == ladder.SetScale || d.Verb == ladder.RestoreScale) && s.Scale.Autoscaler {
+	if !r.cfg.DryRun && d.Scales() && s.Scale.Autoscaler {
 		r.note(ctx, t, state) // a copy on the workload, in case that of the autoscaler is taken away
 	}
 }

@@ -2,7 +2,6 @@ package kafkalagremediationexporter
 
 import (
 	"regexp"
-	"time"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
@@ -69,7 +68,7 @@ func (t *targets) missing(lags map[cluster.Target][]ladder.Lag) {
 	for _, c := range t.named {
 		target := c.target(func(text string) string { return text })
 		if _, known := lags[target]; !known {
-			lags[target] = []ladder.Lag{{Group: c.Group, At: time.Time{}}}
+			lags[target] = []ladder.Lag{{Group: c.Group}}
 		}
 	}
 }

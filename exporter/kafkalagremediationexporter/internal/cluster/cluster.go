@@ -149,29 +149,28 @@ func (c *Cluster) readAutoscaler(ctx context.Context, t Target, o *Observed) err
 		return err
 	case scaled != nil && hpa == nil: // paused: KEDA has deleted its HPA, and the replicas are not ours
 		o.Scale = nil
-		return o.readMemory(scaled.object)
+		o.readMemory(scaled.object)
 	case scaled != nil:
 		o.scaled = scaled.object
 		o.Scale = &ladder.Scale{Autoscaler: true, Value: scaled.minimum, Replicas: o.Scale.Replicas, Max: scaled.maximum}
-		return o.readMemory(scaled.object)
+		o.readMemory(scaled.object)
 	case hpa != nil:
 		o.scaled = objectOf(horizontalPodAutoscalers, "HorizontalPodAutoscaler", hpa.ObjectMeta)
 		o.Scale = &ladder.Scale{Autoscaler: true, Value: minimum(hpa), Replicas: o.Scale.Replicas, Max: hpa.Spec.MaxReplicas}
-		return o.readMemory(o.scaled)
-	default:
-		return nil
+		o.readMemory(o.scaled)
 	}
+	return nil
 }
 
-func (o *Observed) readMemory(autoscaler object) error {
+// readMemory reads the record of an autoscaler. The decision that follows replaces one that cannot be read.
+func (o *Observed) readMemory(autoscaler object) {
 	r, err := record(autoscaler.annotations)
 	if err != nil {
 		o.doubt(autoscaler.kind, err)
 		o.corrupt = &autoscaler
-		return nil // the decision that follows replaces the record
+		return
 	}
 	o.Memory.Autoscaler = r
-	return nil
 }
 
 func minimum(hpa *autoscalingv1.HorizontalPodAutoscaler) int32 {

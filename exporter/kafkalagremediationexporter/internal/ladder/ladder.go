@@ -12,126 +12,11 @@ import (
 	"time"
 )
 
-// StageKind says what a stage does.
-type StageKind string
-
-// The kinds of stages.
-const (
-	Restart StageKind = "restart"  // as kubectl rollout restart does
-	ScaleUp StageKind = "scale_up" // more replicas, or a higher minimum of the autoscaler
-	Notify  StageKind = "notify"   // only tell people
-)
-
-// Stage is one step of the ladder.
-type Stage struct {
-	Kind        StageKind
-	Replicas    int32 // how many more, of ScaleUp
-	MaxReplicas int32 // never more than these, of ScaleUp; 0 is no limit
-}
-
-// Settings are what the user chooses.
-type Settings struct {
-	Stages         []Stage
-	Threshold      float64       // in messages; a lag from here on is a breach
-	CheckInterval  time.Duration // time between two judgements of a target
-	NoDataAfter    time.Duration // age of the newest point at which people are told
-	Cooldown       time.Duration // time between two actions on a target, over episodes, too
-	UnlessDraining bool          // a lag that is gone before the next check is not a breach
-	Confirm        bool          // a restart needs an Opinion
-}
-
 // doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
 const doubtCooldown = 6 * time.Hour
 
 // maxSkew is how far the clock of another collector may be ahead.
 const maxSkew = 10 * time.Minute
-
-// Lag is the newest lag of a consumer group.
-type Lag struct {
-	Instance string // of Kafka; not known of a group without a lag
-	Group    string
-	Value    float64
-	At       time.Time // zero: unknown
-	Falling  float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
-}
-
-// Opinion is what Kafka itself says of the consumers of a target.
-type Opinion string
-
-// The opinions. Without an answer the ladder goes by the lag alone.
-const (
-	Unasked    Opinion = ""
-	Stuck      Opinion = "stuck" // offsets do not move, so a restart helps
-	Slow       Opinion = "slow"  // offsets move, so a restart does not help
-	Unanswered Opinion = "unanswered"
-)
-
-// Scale is what ScaleUp changes: the replicas of the workload, or the minimum of the autoscaler that owns it.
-type Scale struct {
-	Autoscaler bool  // Value is the minimum of an autoscaler
-	Value      int32 // as it is now
-	Replicas   int32 // of the workload, as they are wanted now
-	Max        int32 // of the autoscaler; 0 without one
-}
-
-// Situation is what is known of a target at a check.
-type Situation struct {
-	Now        time.Time // in UTC and whole seconds, as records keep it
-	Lags       []Lag     // of all groups of the target
-	Memory     Memory
-	Generation int64   // of the workload
-	Doubt      string  // why the memory cannot be trusted, such as a corrupt record; empty if it can
-	Off        string  // why the target is left alone, such as a paused rollout; empty if it is not
-	Unsettled  string  // why an action has to wait, such as a rollout in progress; empty if it has not
-	Braked     string  // why no target is acted on now, such as too many breaches at once; empty if they may be
-	Opinion    Opinion // of Kafka, if Settings.Confirm
-	Scale      *Scale  // nil if there is nothing to raise, as with a paused ScaledObject
-}
-
-// Verb says what to write.
-type Verb string
-
-// What can be written.
-const (
-	Nothing      Verb = "nothing"
-	Remember     Verb = "remember"      // the record, on the workload
-	RestartNow   Verb = "restart"       // the restart and the record, on the workload
-	SetScale     Verb = "set_scale"     // the value and the record, on what Scale describes
-	RestoreScale Verb = "restore_scale" // as SetScale, with the value of before the episode
-)
-
-// Decision is what to do about a target.
-type Decision struct {
-	Verb   Verb
-	Reason Reason
-	Detail string // of the reason, in words
-	Scale  int32  // the value of SetScale and RestoreScale
-	Record Record // what to write, unless Verb is Nothing
-}
-
-// Reason says why it was decided so. It is the value of a metric's attribute and of an event's reason.
-type Reason string
-
-// The reasons of decisions.
-const (
-	NotDue      Reason = "not_due"
-	Off         Reason = "off"
-	Doubt       Reason = "doubt"
-	NoData      Reason = "no_data"
-	NoNewPoint  Reason = "no_new_point"
-	Below       Reason = "below_threshold"
-	Recovered   Reason = "recovered"
-	Draining    Reason = "draining"
-	Braked      Reason = "braked"
-	Reverted    Reason = "reverted"
-	CoolingDown Reason = "cooling_down"
-	Unsettled   Reason = "unsettled"
-	NoRoom      Reason = "no_room"
-	Confirming  Reason = "confirming"
-	Acted       Reason = "acted"
-	Warned      Reason = "warned"
-	Exhausted   Reason = "exhausted"
-)
 
 // Judge decides what is done for a target. The record of the decision must be written together with its action, and only
 // if neither the workload nor the autoscaler has changed since the Situation was read.
@@ -407,16 +292,6 @@ func (now Situation) tell(r *Record, what Reason) {
 	}
 	r.Unsent = append(r.Unsent, m)
 	r.Unsent = r.Unsent[max(0, len(r.Unsent)-maxUnsent):]
-}
-
-// Worst returns the highest lag that is known, nil if none is.
-func (now Situation) Worst() (worst *Lag) {
-	for i, l := range now.Lags {
-		if !l.At.IsZero() && (worst == nil || l.Value > worst.Value) {
-			worst = &now.Lags[i]
-		}
-	}
-	return worst
 }
 
 // remember writes a record and does nothing else.
