@@ -32,6 +32,7 @@ type scaledObject struct {
 	unstructured.Unstructured
 	object           object
 	minimum, maximum int32
+	unset            bool // nobody has written a minimum
 }
 
 // scaledObject returns KEDA's ScaledObject of a target, nil without one or without KEDA. KEDA puts the spec of its HPA back,
@@ -50,21 +51,27 @@ func (c *Cluster) scaledObject(ctx context.Context, t Target) (*scaledObject, er
 		if name != t.Name || kind != t.Kind && (kind != "" || t.Kind != Deployment) {
 			continue
 		}
+		minimum, found := count(item, "minReplicaCount")
+		maximum, limited := count(item, "maxReplicaCount")
+		if !limited {
+			maximum = kedaMaximum
+		}
 		return &scaledObject{
 			Unstructured: item,
 			object: object{
 				scaledObjects, item.GetKind(), item.GetNamespace(), item.GetName(), item.GetUID(), item.GetResourceVersion(), item.GetAnnotations(),
 			},
-			minimum: count(item, "minReplicaCount", 0), maximum: count(item, "maxReplicaCount", kedaMaximum),
+			minimum: minimum, maximum: maximum, unset: !found,
 		}, nil
 	}
 	return nil, nil
 }
 
-func count(scaled unstructured.Unstructured, key string, byDefault int32) int32 {
+// count returns a number of replicas of a ScaledObject, and false if there is none.
+func count(scaled unstructured.Unstructured, key string) (int32, bool) {
 	n, found, err := unstructured.NestedInt64(scaled.Object, "spec", key)
 	if err != nil || !found || n < 0 || n > math.MaxInt32 {
-		return byDefault
+		return 0, false
 	}
-	return int32(n)
+	return int32(n), true
 }

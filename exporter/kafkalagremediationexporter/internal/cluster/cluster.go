@@ -152,7 +152,7 @@ func (c *Cluster) readAutoscaler(ctx context.Context, t Target, o *Observed) err
 		o.readMemory(scaled.object)
 	case scaled != nil:
 		o.scaled = scaled.object
-		o.Scale = &ladder.Scale{Autoscaler: true, Value: scaled.minimum, Replicas: o.Scale.Replicas, Max: scaled.maximum}
+		o.Scale = &ladder.Scale{Autoscaler: true, Value: scaled.minimum, Replicas: o.Scale.Replicas, Max: scaled.maximum, Unset: scaled.unset}
 		o.readMemory(scaled.object)
 	case hpa != nil:
 		o.scaled = objectOf(horizontalPodAutoscalers, "HorizontalPodAutoscaler", hpa.ObjectMeta)

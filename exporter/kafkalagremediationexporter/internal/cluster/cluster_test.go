@@ -75,6 +75,15 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestPutBackToNone: a minimum that nobody had written is taken out again.
+func TestPutBackToNone(t *testing.T) {
+	a, c := serve(t, map[string]string{hpas: hpa, keda: scaled})
+	o, err := c.Read(t.Context(), orders)
+	require.NoError(t, err)
+	require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: ladder.RestoreScale, Unset: true, Record: remembered(5)}))
+	assert.Equal(t, map[string]any{"minReplicaCount": nil}, a.patches[0].body["spec"])
+}
+
 // TestWriteRecord: it goes to the workload, even if an autoscaler owns the replicas.
 func TestWriteRecord(t *testing.T) {
 	a, c := serve(t, map[string]string{hpas: hpa})
@@ -157,7 +166,7 @@ func TestScale(t *testing.T) {
 		"an HPA":                {map[string]string{hpas: strings.Replace(hpa, `"maxReplicas":6`, `"minReplicas":3,"maxReplicas":6`, 1)}, &ladder.Scale{Autoscaler: true, Value: 3, Replicas: 2, Max: 6}},
 		"without a minimum":     {map[string]string{hpas: hpa}, &ladder.Scale{Autoscaler: true, Value: 1, Replicas: 2, Max: 6}},
 		"a ScaledObject":        {map[string]string{hpas: hpa, keda: scaled}, &ladder.Scale{Autoscaler: true, Value: 1, Replicas: 2, Max: 100}},
-		"its maximum":           {map[string]string{hpas: hpa, keda: strings.Replace(scaled, `"minReplicaCount":1`, `"maxReplicaCount":8`, 1)}, &ladder.Scale{Autoscaler: true, Value: 0, Replicas: 2, Max: 8}},
+		"its maximum":           {map[string]string{hpas: hpa, keda: strings.Replace(scaled, `"minReplicaCount":1`, `"maxReplicaCount":8`, 1)}, &ladder.Scale{Autoscaler: true, Value: 0, Replicas: 2, Max: 8, Unset: true}},
 		"a paused ScaledObject": {map[string]string{keda: scaled}, nil},
 		"one of another":        {map[string]string{keda: strings.Replace(scaled, `{"name":"orders"}`, `{"name":"other"}`, 1)}, &ladder.Scale{Value: 2, Replicas: 2}},
 		"one of another kind":   {map[string]string{keda: strings.Replace(scaled, `{"name":"orders"}`, `{"kind":"StatefulSet","name":"orders"}`, 1)}, &ladder.Scale{Value: 2, Replicas: 2}},

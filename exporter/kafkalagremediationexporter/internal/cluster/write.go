@@ -61,6 +61,9 @@ func (c *Cluster) Write(ctx context.Context, o *Observed, d ladder.Decision) err
 	case ladder.SetScale, ladder.RestoreScale:
 		at = o.scaled
 		spec = map[string]any{scaleKeys[at.kind]: d.Scale}
+		if d.Unset {
+			spec[scaleKeys[at.kind]] = nil
+		}
 	}
 	return c.patch(ctx, at, spec, d.Record)
 }

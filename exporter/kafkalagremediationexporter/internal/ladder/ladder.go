@@ -142,9 +142,9 @@ func (now Situation) below() Decision {
 	if now.Scale == nil {
 		return Decision{Verb: Nothing, Reason: Unsettled, Detail: "the autoscaler is paused"}
 	}
-	d.Verb, d.Scale, d.Record.Raised = RestoreScale, raised.From, nil
+	d.Verb, d.Scale, d.Unset, d.Record.Raised = RestoreScale, raised.From, raised.Unset, nil
 	if now.Scale.Value != raised.To { // somebody else has set it, and it stays
-		d.Scale = now.Scale.Value
+		d.Scale, d.Unset = now.Scale.Value, now.Scale.Unset
 	}
 	return d
 }
@@ -247,9 +247,9 @@ func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
 	d.Verb, d.Reason, d.Scale = SetScale, Acted, to
 	d.Record.Result = Acted
 	d.Record.acted(now.Now)
-	d.Record.Raised = &Raised{From: now.Scale.Value, To: to}
+	d.Record.Raised = &Raised{From: now.Scale.Value, To: to, Unset: now.Scale.Unset}
 	if raised != nil {
-		d.Record.Raised.From = raised.From
+		d.Record.Raised.From, d.Record.Raised.Unset = raised.From, raised.Unset
 	}
 	now.tell(&d.Record, Acted)
 	return d

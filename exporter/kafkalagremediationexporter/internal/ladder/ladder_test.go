@@ -228,6 +228,29 @@ func TestStagesStayTaken(t *testing.T) {
 	assert.Equal(t, 1, m.Newest().Stage, "but those of an older episode do")
 }
 
+// TestUnset: where nobody has written a minimum, none is left, however often it was raised.
+func TestUnset(t *testing.T) {
+	settings := usual
+	settings.Stages = []Stage{{Kind: ScaleUp, Replicas: 2}, {Kind: ScaleUp, Replicas: 2}}
+	scale, memory := Scale{Autoscaler: true, Replicas: 2, Max: 20, Unset: true}, Memory{}
+	for i := range 2 {
+		d := settings.Judge(Situation{Now: at(10 * i), Lags: lag(200_000, 10*i), Scale: &scale, Memory: memory})
+		require.Equal(t, SetScale, d.Verb)
+		assert.False(t, d.Unset)
+		parsed, err := ParseRecord(d.Record.String())
+		require.NoError(t, err)
+		memory.Autoscaler, scale = parsed, Scale{Autoscaler: true, Value: d.Scale, Replicas: d.Scale, Max: 20}
+	}
+	d := settings.Judge(Situation{Now: at(20), Lags: lag(5, 20), Scale: &scale, Memory: memory})
+	assert.Equal(t, RestoreScale, d.Verb)
+	assert.True(t, d.Unset)
+
+	scale.Value = 9 // set by somebody else
+	d = settings.Judge(Situation{Now: at(20), Lags: lag(5, 20), Scale: &scale, Memory: memory})
+	assert.Equal(t, int32(9), d.Scale)
+	assert.False(t, d.Unset)
+}
+
 func TestDoubtIsLong(t *testing.T) {
 	d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Doubt: "corrupt"})
 	for _, minutes := range []int{10, 359} {

@@ -44,8 +44,9 @@ type Record struct {
 
 // Raised is a change of replicas, or of the minimum of an autoscaler, that has to be put back.
 type Raised struct {
-	From int32 `json:"from"`
-	To   int32 `json:"to"`
+	From  int32 `json:"from"`
+	To    int32 `json:"to"`
+	Unset bool  `json:"unset,omitempty"` // From is the default, and was not written
 }
 
 // Message is what people have to be told.

@@ -56,6 +56,7 @@ type Scale struct {
 	Value      int32 // as it is now
 	Replicas   int32 // of the workload, as they are wanted now
 	Max        int32 // of the autoscaler; 0 without one
+	Unset      bool  // nobody has written Value; it is the default
 }
 
 // Situation is what is known of a target at a check.
@@ -100,6 +101,7 @@ type Decision struct {
 	Reason Reason
 	Detail string // of the reason, in words
 	Scale  int32  // the value of SetScale and RestoreScale
+	Unset  bool   // RestoreScale takes the value out, since nobody had written one
 	Record Record // what to write, unless Verb is Nothing
 }
 
