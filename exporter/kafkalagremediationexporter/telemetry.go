@@ -32,7 +32,7 @@ func newTelemetry(set exporter.Settings) (*telemetry, error) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		for target, stage := range t.stages {
-			o.Observe(int64(stage), t.with(attribute.String("namespace", target.Namespace), attribute.String("name", target.Name)))
+			o.Observe(int64(stage), t.with(targetAttribute(target)))
 		}
 		return nil
 	})
@@ -42,11 +42,16 @@ func (t *telemetry) with(attributes ...attribute.KeyValue) metric.MeasurementOpt
 	return metric.WithAttributes(append(attributes, t.exporter)...)
 }
 
-func (t *telemetry) decided(ctx context.Context, d ladder.Decision, dryRun bool) {
-	t.ExporterKafkalagremediationDecisions.Add(ctx, 1, t.with(attribute.String("reason", string(d.Reason))))
+func targetAttribute(t cluster.Target) attribute.KeyValue {
+	return attribute.String("target", t.String())
+}
+
+func (t *telemetry) decided(ctx context.Context, target cluster.Target, d ladder.Decision, dryRun bool) {
+	t.ExporterKafkalagremediationDecisions.Add(ctx, 1, t.with(targetAttribute(target), attribute.String("reason", string(d.Reason))))
 	switch d.Verb {
 	case ladder.RestartNow, ladder.SetScale, ladder.RestoreScale:
-		t.ExporterKafkalagremediationActions.Add(ctx, 1, t.with(attribute.String("verb", string(d.Verb)), attribute.Bool("dry_run", dryRun)))
+		t.ExporterKafkalagremediationActions.Add(ctx, 1,
+			t.with(targetAttribute(target), attribute.String("verb", string(d.Verb)), attribute.Bool("dry_run", dryRun)))
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *runner) tell(ctx context.Context, t cluster.Target, o *cluster.Observed
 	if d.Reason == ladder.NotDue || d.Reason == ladder.NoNewPoint || d.Reason == ladder.Confirming {
 		return
 	}
-	r.telemetry.decided(ctx, d, r.cfg.DryRun)
+	r.telemetry.decided(ctx, t, d, r.cfg.DryRun)
 	silent := d.Verb == ladder.Nothing && (d.Reason == ladder.Below || d.Reason == ladder.NoData || d.Reason == ladder.Off && !r.settings.Breaches(s.Lags, s.Now))
 	if silent {
 		return
