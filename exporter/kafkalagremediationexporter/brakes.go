@@ -2,7 +2,6 @@ package kafkalagremediationexporter
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -12,10 +11,17 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 )
 
-// breaches takes note of the targets that breach. It returns those that did not at the pass before, and why none may be
-// acted on, if so many breach that it is not the consumers that are ill.
-func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (newcomers map[cluster.Target]bool, brake string) {
-	count := 0
+// crowd is what is known of the times at which too many targets breach.
+type crowd struct {
+	known bool      // there were too many once
+	calm  time.Time // since when there are not; zero while there are
+
+	news *notification // that there are too many, until people know it
+	sent time.Time     // when it was last handed to the notifier
+}
+
+// observe takes note of the targets that breach. It returns how many do, and those that did not at the pass before.
+func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (newcomers map[cluster.Target]bool, count int) {
 	newcomers = map[cluster.Target]bool{}
 	for t, lags := range all {
 		state := r.targets[t]
@@ -31,33 +37,48 @@ func (r *runner) breaches(all map[cluster.Target][]ladder.Lag, now time.Time) (n
 			count++
 		}
 	}
-	maps.DeleteFunc(r.targets, func(t cluster.Target, s *targetState) bool { return all[t] == nil && len(s.actions) == 0 }) // gone for good
-	if count <= r.cfg.MaxTargetsAtOnce {
-		if r.calm.IsZero() {
-			r.calm = now
+	for t, state := range r.targets {
+		if all[t] == nil && len(state.actions) == 0 { // gone for good
+			delete(r.targets, t)
+			r.notifier.retain(t, nil)
 		}
-		return newcomers, ""
 	}
-	brake = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", count, r.cfg.MaxTargetsAtOnce)
-	if !r.calm.IsZero() && now.Sub(r.calm) >= r.cfg.CheckInterval || !r.braked { // a number around the limit is no news each time
-		r.brakeNews = &notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: count}
-		r.logger.Warn("No target is acted on", zap.String("because", brake))
-	}
-	if r.brakeNews != nil && now.Sub(r.brakeSent) >= r.cfg.CheckInterval { // no record holds it until it is delivered
-		r.brakeSent = now
-		r.notifier.enqueue(*r.brakeNews)
-	}
-	r.braked, r.calm = true, time.Time{}
-	return newcomers, brake
+	return newcomers, count
 }
 
-// limit holds an action, and the question whether to act, back if there were too many in the last hour. What was raised is put back all the same.
+// brake returns why no target may be acted on, if so many breach that it is not the consumers that are ill.
+func (r *runner) brake(breaching int, now time.Time) (reason string) {
+	c := &r.crowd
+	if breaching <= r.cfg.MaxTargetsAtOnce {
+		if c.calm.IsZero() {
+			c.calm = now
+		}
+		return ""
+	}
+	reason = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", breaching, r.cfg.MaxTargetsAtOnce)
+	if !c.known || !c.calm.IsZero() && now.Sub(c.calm) >= r.cfg.CheckInterval { // a number around the limit is no news each time
+		c.news = &notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: breaching}
+		r.logger.Warn("No target is acted on", zap.String("because", reason))
+	}
+	if c.news != nil && now.Sub(c.sent) >= r.cfg.CheckInterval { // no record holds it until it is delivered
+		c.sent = now
+		r.notifier.enqueue(*c.news)
+	}
+	c.known, c.calm = true, time.Time{}
+	return reason
+}
+
+// limit holds back an action, and the question whether to act, if there were too many in the last hour. What was raised is
+// put back all the same.
 func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
 	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale && d.Reason != ladder.Confirming {
 		return d
 	}
 	count := 0
 	for _, state := range r.targets {
+		if state.breaches && !state.asked { // its actions are not known yet; the next pass decides
+			return ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}
+		}
 		for _, at := range state.actions {
 			if now.Sub(at) < time.Hour {
 				count++

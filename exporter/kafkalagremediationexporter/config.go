@@ -159,6 +159,16 @@ func (n *NotificationsConfig) Unmarshal(conf *confmap.Conf) error {
 	return conf.Unmarshal(n)
 }
 
+// Marshal hides the address of the webhook, which may hold a token.
+func (n NotificationsConfig) Marshal(conf *confmap.Conf) error {
+	type plain NotificationsConfig // has no method Marshal
+	if err := conf.Marshal(plain(n)); err != nil || !n.Webhook.HasValue() {
+		return err
+	}
+	endpoint := configopaque.String(n.Webhook.Get().Endpoint)
+	return conf.Merge(confmap.NewFromStringMap(map[string]any{"webhook": map[string]any{"endpoint": endpoint.String()}}))
+}
+
 // Unmarshal rejects the unknown keys of http, too.
 func (k *AliKafkaConfig) Unmarshal(conf *confmap.Conf) error {
 	if err := checkHTTPKeys(conf, "http"); err != nil {

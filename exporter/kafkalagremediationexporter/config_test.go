@@ -262,13 +262,18 @@ func TestUnknownKeys(t *testing.T) {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	cfg := configFromYAML(t, "notifications: {dingtalk: {url: 'https://oapi.dingtalk.com/robot/send?access_token=SENTINEL', secret: SENTINEL}}")
+	cfg := configFromYAML(t, "notifications: {dingtalk: {url: 'https://oapi.dingtalk.com/robot/send?access_token=SENTINEL', secret: SENTINEL}, "+
+		"webhook: {endpoint: 'https://hook.example.com/SENTINEL', headers: {Authorization: SENTINEL}, timeout: 3s}}")
 	require.Contains(t, string(cfg.Notifications.DingTalk.Get().URL), "SENTINEL")
 	printed := confmap.New()
 	require.NoError(t, printed.Marshal(cfg))
 	notifications, err := printed.Sub("notifications::dingtalk")
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{"url": "[REDACTED]", "secret": "[REDACTED]"}, notifications.ToStringMap())
+	assert.Equal(t, "[REDACTED]", printed.Get("notifications::webhook::endpoint"))
+	assert.Equal(t, "zh", printed.Get("notifications::language"))
+	assert.Equal(t, 3*time.Second, printed.Get("notifications::webhook::timeout"))
+	assert.NotContains(t, fmt.Sprint(printed.ToStringMap()), "SENTINEL")
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		assert.NotContains(t, fmt.Sprintf(format, *cfg.Notifications.DingTalk.Get()), "SENTINEL", format)
 	}

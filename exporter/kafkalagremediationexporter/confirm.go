@@ -43,10 +43,7 @@ func (e *remediationExporter) newConfirmer(ctx context.Context, host component.H
 		return nil, nil //nolint:nilnil // nobody is asked then
 	}
 	cfg := &e.cfg.AliKafka
-	// otelhttp's wrapper would keep the shutdown from closing idle connections.
-	settings := e.set.TelemetrySettings
-	settings.TracerProvider, settings.MeterProvider = nil, nil
-	httpClient, err := cfg.HTTP.ToClient(ctx, host.GetExtensions(), settings)
+	httpClient, err := e.newClient(ctx, host, &cfg.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("alikafka::http: %w", err)
 	}
@@ -57,7 +54,6 @@ func (e *remediationExporter) newConfirmer(ctx context.Context, host component.H
 	if err != nil {
 		return nil, fmt.Errorf("alikafka: %w", err)
 	}
-	e.closeIdle = httpClient.CloseIdleConnections
 	return newConfirmer(client, cfg.Wait, e.set.Logger), nil
 }
 

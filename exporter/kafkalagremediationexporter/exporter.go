@@ -2,11 +2,14 @@ package kafkalagremediationexporter
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -28,9 +31,9 @@ type remediationExporter struct {
 	lags      *lags
 	telemetry *telemetry
 
-	running   sync.WaitGroup
-	stop      context.CancelFunc
-	closeIdle func() // connections to AliKafka
+	running sync.WaitGroup
+	stop    context.CancelFunc
+	clients []*http.Client // whose idle connections end with the exporter
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*remediationExporter, error) {
@@ -40,7 +43,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*remediationExporter, erro
 	}
 	return &remediationExporter{
 		cfg: cfg, set: set, telemetry: telemetry,
-		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), stop: func() {}, closeIdle: func() {},
+		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), stop: func() {},
 	}, nil
 }
 
@@ -62,17 +65,18 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 	if err != nil {
 		return err
 	}
-	run, cancel := context.WithCancel(context.Background())
-	notifier, err := newNotifier(run, ctx, e.cfg, host, e.set, e.telemetry)
-	if err != nil {
-		cancel()
-		return err
+	var hook *http.Client
+	if w := e.cfg.Notifications.Webhook.Get(); w != nil {
+		if hook, err = e.newClient(ctx, host, w); err != nil {
+			return fmt.Errorf("notifications::webhook: %w", err)
+		}
 	}
 	confirmer, err := e.newConfirmer(ctx, host)
 	if err != nil {
-		cancel()
 		return err
 	}
+	run, cancel := context.WithCancel(context.Background())
+	notifier := newNotifier(run, e.cfg, hook, e.set.Logger, e.telemetry)
 	broadcaster := record.NewBroadcaster(record.WithContext(run))
 	if !e.cfg.DryRun {
 		broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: kube.Typed().CoreV1().Events("")})
@@ -96,11 +100,25 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 	return nil
 }
 
+// newClient returns a client whose idle connections are closed at Shutdown.
+func (e *remediationExporter) newClient(ctx context.Context, host component.Host, cfg *confighttp.ClientConfig) (*http.Client, error) {
+	settings := e.set.TelemetrySettings
+	settings.TracerProvider, settings.MeterProvider = nil, nil // the wrapper of otelhttp cannot close idle connections
+	client, err := cfg.ToClient(ctx, host.GetExtensions(), settings)
+	if err != nil {
+		return nil, err
+	}
+	e.clients = append(e.clients, client)
+	return client, nil
+}
+
 // Shutdown ends what is under way. What people were not told yet stands in the records.
 func (e *remediationExporter) Shutdown(context.Context) error {
 	e.stop()
 	e.running.Wait()
-	e.closeIdle()
+	for _, client := range e.clients {
+		client.CloseIdleConnections()
+	}
 	e.telemetry.Shutdown()
 	return nil
 }

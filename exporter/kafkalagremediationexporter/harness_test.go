@@ -76,8 +76,7 @@ func (w *world) process(yaml string) *process {
 	require.NoError(w.t, err)
 
 	ctx, cancel := context.WithCancel(w.t.Context())
-	notifier, err := newNotifier(ctx, ctx, cfg, componenttest.NewNopHost(), set, telemetry)
-	require.NoError(w.t, err)
+	notifier := newNotifier(ctx, cfg, nil, set.Logger, telemetry)
 	notifier.add("people", p.tellPeople)
 	done := make(chan struct{})
 	go func() {

@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/config/confighttp"
-	"go.opentelemetry.io/collector/exporter"
 	"go.uber.org/zap"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
@@ -73,9 +72,9 @@ type delivery struct {
 	open         map[*channel]bool // not delivered; true if it is queued
 }
 
-// newNotifier returns the notifier of a configuration. Its goroutines end with ctx.
-func newNotifier(ctx, start context.Context, cfg *Config, host component.Host, set exporter.Settings, telemetry *telemetry) (*notifier, error) {
-	n := &notifier{ctx: ctx, telemetry: telemetry, logger: set.Logger, pending: map[notificationKey]*delivery{}}
+// newNotifier returns the notifier of a configuration, with the client of its webhook. Its goroutines end with ctx.
+func newNotifier(ctx context.Context, cfg *Config, hook *http.Client, logger *zap.Logger, telemetry *telemetry) *notifier {
+	n := &notifier{ctx: ctx, telemetry: telemetry, logger: logger, pending: map[notificationKey]*delivery{}}
 	texts := newTexts(cfg)
 	if d := cfg.Notifications.DingTalk.Get(); d != nil {
 		robot := dingtalk.NewRobot(func() (dingtalk.Address, error) {
@@ -86,14 +85,10 @@ func newNotifier(ctx, start context.Context, cfg *Config, host component.Host, s
 		})
 	}
 	if w := cfg.Notifications.Webhook.Get(); w != nil {
-		client, err := w.ToClient(start, host.GetExtensions(), set.TelemetrySettings)
-		if err != nil {
-			return nil, fmt.Errorf("notifications::webhook: %w", err)
-		}
-		hook := &webhook{client: client, cfg: w, texts: texts, dryRun: cfg.DryRun}
+		hook := &webhook{client: hook, endpoint: w.Endpoint, texts: texts, dryRun: cfg.DryRun}
 		n.add("webhook", hook.send)
 	}
-	return n, nil
+	return n
 }
 
 func (n *notifier) add(name string, send func(context.Context, notification) error) {
@@ -180,6 +175,19 @@ func (n *notifier) delivered() (all []notification) {
 	return all
 }
 
+// retain forgets the notifications about a target that are neither in its record any more nor under way.
+func (n *notifier) retain(t cluster.Target, messages []ladder.Message) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	wanted := map[notificationKey]bool{}
+	for _, m := range messages {
+		wanted[notification{Message: m, target: t}.key()] = true
+	}
+	maps.DeleteFunc(n.pending, func(key notificationKey, d *delivery) bool {
+		return key.target == t && !wanted[key] && !slices.Contains(slices.Collect(maps.Values(d.open)), true)
+	})
+}
+
 // forget ends a notification, once its record says that it was delivered.
 func (n *notifier) forget(m notification) {
 	n.mu.Lock()
@@ -199,10 +207,10 @@ func dingTalkMessage(title, text string) []byte {
 
 // webhook posts notifications as JSON.
 type webhook struct {
-	client *http.Client
-	cfg    *confighttp.ClientConfig
-	texts  *texts
-	dryRun bool
+	client   *http.Client
+	endpoint string
+	texts    *texts
+	dryRun   bool
 }
 
 // webhookBody is what a webhook gets.
@@ -236,7 +244,7 @@ func (w *webhook) send(ctx context.Context, m notification) error {
 }
 
 func (w *webhook) post(ctx context.Context, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.cfg.Endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.endpoint, bytes.NewReader(body))
 	if err != nil {
 		return backoff.Permanent(urlerror.Strip(err))
 	}

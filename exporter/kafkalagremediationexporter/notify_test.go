@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -124,8 +125,7 @@ func startNotifier(t *testing.T, yaml string, channels ...func(context.Context, 
 	telemetry, err := newTelemetry(set)
 	require.NoError(t, err)
 	t.Cleanup(telemetry.Shutdown)
-	n, err := newNotifier(ctx, ctx, configFromYAML(t, yaml), componenttest.NewNopHost(), set, telemetry)
-	require.NoError(t, err)
+	n := newNotifier(ctx, configFromYAML(t, yaml), &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, set.Logger, telemetry)
 	for _, send := range channels {
 		n.add("fake", send)
 	}
@@ -137,7 +137,6 @@ func startNotifier(t *testing.T, yaml string, channels ...func(context.Context, 
 	t.Cleanup(func() {
 		cancel()
 		<-done
-		http.DefaultClient.CloseIdleConnections()
 	})
 	return n
 }
@@ -172,6 +171,57 @@ func TestFailingChannel(t *testing.T) {
 		n.forget(message(ladder.Acted, 1))
 		assert.Empty(t, n.delivered())
 	})
+}
+
+// TestRetain: what no record holds is not kept for ever, but what is under way is still delivered.
+func TestRetain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		n := startNotifier(t, oneTarget, func(context.Context, notification) error {
+			<-hang
+			return errors.New("away")
+		})
+		dropped, kept, other := message(ladder.Acted, 1), message(ladder.Acted, 2), message(ladder.Acted, 1)
+		other.target = deployment("other")
+		for _, m := range []notification{dropped, kept, other} {
+			n.enqueue(m)
+		}
+		n.retain(dropped.target, []ladder.Message{kept.Message})
+		assert.Len(t, n.pending, 3, "all are under way")
+		close(hang)
+		synctest.Wait()
+		n.retain(dropped.target, []ladder.Message{kept.Message})
+		assert.NotContains(t, n.pending, dropped.key())
+		assert.Contains(t, n.pending, kept.key())
+		assert.Contains(t, n.pending, other.key())
+	})
+}
+
+// TestShutdownClosesConnections: the server of a webhook sees no connection after Shutdown.
+func TestShutdownClosesConnections(t *testing.T) {
+	states := make(chan http.ConnState, 10)
+	hook := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	hook.Config.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
+	hook.Start()
+	t.Cleanup(hook.Close)
+	cfg := configFromYAML(t, oneTarget+"kubeconfig: testdata/kubeconfig\nnotifications: {webhook: {endpoint: '"+hook.URL+"'}}")
+	e, err := newExporter(cfg, exportertest.NewNopSettings(metadata.Type))
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+	require.Len(t, e.clients, 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hook.URL, http.NoBody)
+	require.NoError(t, err)
+	resp, err := e.clients[0].Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.NoError(t, e.Shutdown(t.Context()))
+	for state := http.StateNew; state != http.StateClosed; {
+		select {
+		case state = <-states:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the connection stays open")
+		}
+	}
 }
 
 // TestHangingChannel: what waits is bounded, and the other channel goes on.
@@ -247,5 +297,5 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 
 func newHook(t *testing.T, transport http.RoundTripper) *webhook {
 	cfg := configFromYAML(t, oneTarget+"notifications: {webhook: {endpoint: 'https://hook.example.com/"+token+"'}}")
-	return &webhook{client: &http.Client{Transport: transport}, cfg: cfg.Notifications.Webhook.Get(), texts: newTexts(cfg)}
+	return &webhook{client: &http.Client{Transport: transport}, endpoint: cfg.Notifications.Webhook.Get().Endpoint, texts: newTexts(cfg)}
 }

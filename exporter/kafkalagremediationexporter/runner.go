@@ -53,14 +53,10 @@ type runner struct {
 
 	started time.Time
 	targets map[cluster.Target]*targetState
+	crowd   crowd
 	rest    time.Time // no calls before, since the API server failed
-	braked  bool      // there were too many breaches once
-	calm    time.Time // since when there are not
-
-	brakeNews *notification // that there are too many, until people know it
-	brakeSent time.Time
-	failing   bool
-	away      bool // the API server was, at the last call
+	unwell  bool      // what was last reported of the component
+	away    bool      // the API server was, at the last call
 }
 
 // targetState is what the process knows of a target between checks. All that matters after a restart is in its record.
@@ -69,6 +65,8 @@ type targetState struct {
 	breaches bool      // at the last pass
 	high     bool      // at the last pass; a high lag that is draining is no breach
 	idle     int       // checks to go without reading, while the lag is low
+	asked    bool      // it was read, or cannot be
+	failing  bool      // at the last check
 
 	uid      types.UID // of the workload when it was last read
 	sequence int64     // the highest of its records that was seen
@@ -104,7 +102,8 @@ func (r *runner) pass(ctx context.Context) {
 	if len(all) > 0 && now.Sub(r.started) >= r.cfg.NoDataAfter {
 		r.lags.targets.missing(all)
 	}
-	newcomers, brake := r.breaches(all, now)
+	newcomers, breaching := r.observe(all, now)
+	brake := r.brake(breaching, now)
 	if now.Before(r.rest) {
 		return
 	}
@@ -127,6 +126,8 @@ func compareTargets(a, b cluster.Target) int {
 // clock returns the time as records keep it.
 func (r *runner) clock() time.Time { return r.now().UTC().Truncate(time.Second) }
 
+func (s *targetState) isFailing() bool { return s.failing }
+
 // skips reports whether a target need not be read: it was idle, and its lag is low.
 func (s *targetState) skips(now time.Time, interval time.Duration) bool {
 	if s.high || s.idle == 0 {
@@ -140,6 +141,7 @@ func (s *targetState) skips(now time.Time, interval time.Duration) bool {
 // check judges a target, and does what was decided.
 func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, brake string) error {
 	var err error
+	state.asked = true
 	for range attempts {
 		now := r.clock()
 		var observed *cluster.Observed
@@ -272,6 +274,7 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 			state.idle = idleChecks
 		}
 	}
+	r.notifier.retain(t, current.Unsent)
 	for _, m := range current.Unsent {
 		if written || s.Now.Sub(m.At) >= resendAfter {
 			r.notifier.enqueue(notification{Message: m, target: t})
@@ -315,8 +318,8 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 // markDelivered takes what people were told out of the records.
 func (r *runner) markDelivered(ctx context.Context) {
 	for _, n := range r.notifier.delivered() {
-		if r.brakeNews != nil && n.key() == r.brakeNews.key() {
-			r.brakeNews = nil
+		if news := r.crowd.news; news != nil && n.key() == news.key() {
+			r.crowd.news = nil
 		}
 		state := r.targets[n.target]
 		if state == nil || r.note(ctx, n.target, state, n.Message) {
@@ -329,9 +332,9 @@ func (r *runner) markDelivered(ctx context.Context) {
 func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, err error) bool {
 	now := r.clock()
 	if err == nil {
-		state.error, r.away = "", false
-		if r.failing {
-			r.failing = false
+		state.error, state.failing, r.away = "", false, false
+		if r.unwell && !slices.ContainsFunc(slices.Collect(maps.Values(r.targets)), (*targetState).isFailing) {
+			r.unwell = false
 			r.status(componentstatus.NewEvent(componentstatus.StatusOK))
 		}
 		return true
@@ -340,7 +343,7 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 		return false
 	}
 	r.telemetry.failed(ctx)
-	r.failing = true
+	state.failing, r.unwell = true, true
 	r.status(componentstatus.NewRecoverableErrorEvent(err))
 	known := r.away
 	r.away = !cluster.IsOfTarget(err)
