@@ -33,7 +33,7 @@ func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (ne
 		newcomers[t] = breaches && !state.breaches
 		state.breaches = breaches
 		state.high = slices.ContainsFunc(lags, func(l ladder.Lag) bool { return l.Value >= r.settings.Threshold })
-		if breaches {
+		if breaches && !state.off {
 			count++
 		}
 	}
@@ -43,6 +43,7 @@ func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (ne
 			r.notifier.retain(t, nil)
 		}
 	}
+	r.telemetry.forgetStages(func(t cluster.Target) bool { return r.targets[t] == nil })
 	return newcomers, count
 }
 

@@ -285,7 +285,7 @@ func (n *NotificationsConfig) validate(check checkFunc) {
 	check(n.Language == languageChinese || n.Language == languageEnglish, "notifications::language: must be zh or en, not %q", n.Language)
 	if d := n.DingTalk.Get(); d != nil {
 		u, err := url.Parse(string(d.URL)) // its error would repeat the token
-		check(err == nil && u.Host != "", "notifications::dingtalk::url: must be the URL of a robot, https://oapi.dingtalk.com/robot/send?access_token=…")
+		check(err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"), "notifications::dingtalk::url: must be the URL of a robot, https://oapi.dingtalk.com/robot/send?access_token=…")
 	}
 	if w := n.Webhook.Get(); w != nil {
 		check(w.Endpoint != "", "notifications::webhook::endpoint: must be set")

@@ -202,6 +202,7 @@ func TestValidate(t *testing.T) {
 		{"language", "notifications: {language: fr}", `notifications::language: must be zh or en, not "fr"`},
 		{"dingtalk without url", "notifications: {dingtalk: {secret: SENTINEL}}", robot},
 		{"dingtalk with a bad url", "notifications: {dingtalk: {url: ':SENTINEL', secret: SENTINEL}}", robot},
+		{"dingtalk with a mistake", "notifications: {dingtalk: {url: 'htps://oapi.dingtalk.com/robot/send?access_token=SENTINEL'}}", robot},
 		{"dingtalk without a secret", "notifications: {dingtalk: {url: 'https://oapi.dingtalk.com/robot/send?access_token=x'}}", ""},
 		{"webhook", "notifications: {webhook: {}}", "notifications::webhook::endpoint: must be set"},
 		{

@@ -97,7 +97,7 @@ func newConfirmTest(t *testing.T, secret string, change func(*Config)) *confirmT
 	notifier := &notifier{ctx: t.Context(), pending: map[notificationKey]*delivery{}}
 	notifier.add("nobody", nil)
 	c.runner = &runner{
-		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(nil), cfg.CheckInterval), cluster: c.target, notifier: notifier,
+		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(nil), cfg.CheckInterval, zap.NewNop()), cluster: c.target, notifier: notifier,
 		telemetry: telemetry, events: events, logger: zap.New(core), status: func(*componentstatus.Event) {}, now: time.Now,
 		started: time.Now(), targets: map[cluster.Target]*targetState{},
 		confirmer: newConfirmer(client, cfg.AliKafka.Wait, zap.New(core)),

@@ -43,7 +43,7 @@ func newExporter(cfg *Config, set exporter.Settings) (*remediationExporter, erro
 	}
 	return &remediationExporter{
 		cfg: cfg, set: set, telemetry: telemetry,
-		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), stop: func() {},
+		lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval, set.Logger), stop: func() {},
 	}, nil
 }
 
@@ -90,7 +90,7 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 	e.running.Go(func() {
 		defer broadcaster.Shutdown()
 		if election := e.cfg.LeaderElection.Get(); election != nil && !e.cfg.DryRun { // the Lease would be a write
-			runElected(run, kube.Typed(), *election, e.set.Logger, r.run)
+			runElected(run, kube.Typed(), *election, r)
 		} else {
 			r.run(run)
 		}
@@ -108,6 +108,8 @@ func (e *remediationExporter) newClient(ctx context.Context, host component.Host
 	if err != nil {
 		return nil, err
 	}
+	// A redirect would take the headers elsewhere, and make a GET without the message of a POST.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	e.clients = append(e.clients, client)
 	return client, nil
 }

@@ -24,6 +24,7 @@ type fakeCluster struct {
 
 	away        error  // if it is set, no call succeeds
 	awayFor     string // a target whose reads fail
+	forbidden   error  // if it is set, no record is written without an action
 	afterRead   func() // if it is set, it is called once, after the next read
 	beforeWrite func() // if it is set, it is called before each write
 }
@@ -111,6 +112,9 @@ func (f *fakeCluster) Write(_ context.Context, o *cluster.Observed, d ladder.Dec
 }
 
 func (f *fakeCluster) WriteRecord(_ context.Context, o *cluster.Observed, r ladder.Record) error {
+	if f.forbidden != nil {
+		return f.forbidden
+	}
 	return f.write(o, "record "+f.observed[o].name.Name, false, nil, r)
 }
 

@@ -90,7 +90,7 @@ func (w *world) process(yaml string) *process {
 		require.NoError(w.t, p.telemetry.Shutdown(context.WithoutCancel(ctx)))
 	})
 	p.runner = &runner{
-		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), cluster: w.cluster,
+		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval, zap.NewNop()), cluster: w.cluster,
 		notifier: notifier, telemetry: telemetry, logger: set.Logger, events: p.recorder,
 		now: func() time.Time { return w.now }, started: w.now, targets: map[cluster.Target]*targetState{},
 		status: func(e *componentstatus.Event) { p.statuses = append(p.statuses, e.Status()) },
@@ -121,16 +121,24 @@ func (p *process) passes() {
 	}
 }
 
-// lag adds a point of groups that is measured now.
+// lag adds a point of groups that is measured now. Before the first one of a group comes another, so that it is known that
+// the lag does not fall.
 func (p *process) lag(value float64, groups ...string) {
 	for _, group := range groups {
-		p.runner.lags.add(gauge(metricName, func(point pmetric.NumberDataPoint) {
-			point.Attributes().PutStr(attributeID, "alikafka_a")
-			point.Attributes().PutStr(attributeGroup, group)
-			point.SetDoubleValue(value)
-			point.SetTimestamp(pcommon.NewTimestampFromTime(p.now))
-		}))
+		if p.runner.lags.series[series{"alikafka_a", group}] == nil {
+			p.point(value, group, p.now.Add(-time.Minute))
+		}
+		p.point(value, group, p.now)
 	}
+}
+
+func (p *process) point(value float64, group string, at time.Time) {
+	p.runner.lags.add(gauge(metricName, func(point pmetric.NumberDataPoint) {
+		point.Attributes().PutStr(attributeID, "alikafka_a")
+		point.Attributes().PutStr(attributeGroup, group)
+		point.SetDoubleValue(value)
+		point.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	}))
 }
 
 // gauge returns a metric with one point.

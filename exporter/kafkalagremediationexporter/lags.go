@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
@@ -33,21 +34,24 @@ type point struct {
 // lags keeps the newest points of each series that has a target. It is safe for concurrent use.
 type lags struct {
 	targets *targets
+	logger  *zap.Logger
 	now     func() time.Time
 	window  time.Duration // over which it is measured how fast a lag falls
 
 	mu     sync.Mutex
 	series map[series]*seriesLag
+	ahead  bool // a point from the future was logged
 }
 
 type seriesLag struct {
 	target cluster.Target
-	points []point // ascending
+	since  time.Time // when its first point arrived
+	points []point   // ascending
 }
 
 // newLags measures how fast a lag falls over half a check interval: what happened longer ago says little about now.
-func newLags(t *targets, checkInterval time.Duration) *lags {
-	return &lags{targets: t, now: time.Now, window: checkInterval / 2, series: map[series]*seriesLag{}}
+func newLags(t *targets, checkInterval time.Duration, logger *zap.Logger) *lags {
+	return &lags{targets: t, logger: logger, now: time.Now, window: checkInterval / 2, series: map[series]*seriesLag{}}
 }
 
 // add takes the points of the lag out of metrics.
@@ -78,7 +82,7 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 		value = float64(p.IntValue())
 	}
 	// Neither a number that is none nor a point from the future may start a ladder.
-	if key.group == "" || math.IsNaN(value) || math.IsInf(value, 0) || at.After(l.now().Add(maxAhead)) {
+	if key.group == "" || math.IsNaN(value) || math.IsInf(value, 0) || l.isAhead(key, at) {
 		return
 	}
 	s, known := l.series[key]
@@ -87,10 +91,24 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 		if !found {
 			return
 		}
-		s = &seriesLag{target: target}
+		s = &seriesLag{target: target, since: l.now()}
 		l.series[key] = s
 	}
 	s.add(point{at, value}, l.window)
+}
+
+// isAhead reports whether a point is from the future, and logs the first one.
+func (l *lags) isAhead(key series, at time.Time) bool {
+	ahead := at.Sub(l.now())
+	if ahead <= maxAhead {
+		return false
+	}
+	if !l.ahead {
+		l.ahead = true
+		l.logger.Warn("Points from the future are ignored; check the clock of this host",
+			zap.String("group", key.group), zap.Duration("ahead", ahead))
+	}
+	return true
 }
 
 // text returns an attribute, empty if the point does not have it.
@@ -111,13 +129,13 @@ func (s *seriesLag) add(p point, window time.Duration) {
 	}
 	s.points = append(s.points[:n], p)
 	first := 0
-	for first < len(s.points)-1 && p.at.Sub(s.points[first].at) > window {
+	for first < len(s.points)-2 && p.at.Sub(s.points[first].at) > window { // two are needed, however far apart they are
 		first++
 	}
 	s.points = s.points[first:]
 }
 
-// falling returns by how many messages a second the lag fell within the window, 0 if it did not.
+// falling returns by how many messages a second the lag fell within the window, or since the point before, 0 if it did not.
 func (s *seriesLag) falling() float64 {
 	oldest, newest := s.points[0], s.points[len(s.points)-1]
 	seconds := newest.at.Sub(oldest.at).Seconds()
@@ -140,6 +158,7 @@ func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
 		}
 		all[s.target] = append(all[s.target], ladder.Lag{
 			Instance: key.instance, Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling(),
+			New: len(s.points) == 1 && l.now().Sub(s.since) < l.window,
 		})
 	}
 	return all

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
@@ -53,7 +55,7 @@ func TestLags(t *testing.T) {
 		"falling over all":      {[]sample{{0, 600, nil}, {60, 900, nil}, {120, 480, nil}}, 480, 120, 1},
 		"within the window":     {[]sample{{0, 9000, nil}, {60, 600, nil}, {300, 600, nil}, {360, 300, nil}}, 300, 360, 1},
 		"the end of the window": {[]sample{{0, 600, nil}, {300, 300, nil}}, 300, 300, 1},
-		"nothing in the window": {[]sample{{0, 600, nil}, {301, 300, nil}}, 300, 301, 0},
+		"two are far apart":     {[]sample{{0, 600, nil}, {600, 300, nil}}, 300, 600, 0.5},
 		"an older point":        {[]sample{{60, 600, nil}, {0, 900, nil}}, 600, 60, 0},
 		"the same time again":   {[]sample{{60, 600, nil}, {60, 500, nil}}, 600, 60, 0},
 		"a stale marker":        {[]sample{{0, 600, nil}, {60, 0, asStale}}, 600, 0, 0},
@@ -62,11 +64,13 @@ func TestLags(t *testing.T) {
 		"no group":              {[]sample{{0, 600, ofNone}}, 0, -1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLags(ordersOnly(), 10*time.Minute)
-			l.now = func() time.Time { return start.Add(time.Hour) }
+			l := newLags(ordersOnly(), 10*time.Minute, zap.NewNop())
+			now := start.Add(time.Hour)
+			l.now = func() time.Time { return now }
 			for _, s := range tt.samples {
 				l.add(s.metrics(metricName))
 			}
+			now = now.Add(l.window) // no series is new any more
 			want := map[cluster.Target][]ladder.Lag{}
 			if tt.seconds >= 0 {
 				want[deployment("orders")] = []ladder.Lag{{Group: "orders", Value: tt.value, At: start.Add(time.Duration(tt.seconds) * time.Second), Falling: tt.falling}}
@@ -76,8 +80,25 @@ func TestLags(t *testing.T) {
 	}
 }
 
+// TestNewSeries: with one point it is not known for a while whether the lag falls.
+func TestNewSeries(t *testing.T) {
+	l := newLags(ordersOnly(), 10*time.Minute, zap.NewNop())
+	now := start
+	l.now = func() time.Time { return now }
+	isNew := func() bool { return l.byTarget()[deployment("orders")][0].New }
+	l.add(sample{0, 600, nil}.metrics(metricName))
+	assert.True(t, isNew())
+	now = start.Add(5*time.Minute - time.Second)
+	assert.True(t, isNew())
+	now = start.Add(5 * time.Minute)
+	assert.False(t, isNew(), "no second one has come")
+	now = start.Add(time.Minute)
+	l.add(sample{60, 600, nil}.metrics(metricName))
+	assert.False(t, isNew())
+}
+
 func TestOtherMetricsAreIgnored(t *testing.T) {
-	l := newLags(ordersOnly(), time.Minute)
+	l := newLags(ordersOnly(), time.Minute, zap.NewNop())
 	l.now = func() time.Time { return start.Add(time.Hour) }
 	l.add(sample{value: 1}.metrics("kafka.consumer.topic.message_accumulation"))
 	sum := sample{value: 1}.metrics(metricName)
@@ -89,10 +110,12 @@ func TestOtherMetricsAreIgnored(t *testing.T) {
 
 // TestInstancesAreSeriesOfTheirOwn: groups of one name on two instances do not mix.
 func TestInstancesAreSeriesOfTheirOwn(t *testing.T) {
-	l := newLags(ordersOnly(), time.Minute)
+	l := newLags(ordersOnly(), time.Minute, zap.NewNop())
 	l.now = func() time.Time { return start.Add(time.Hour) }
 	for i, instance := range []string{"a", "b"} {
-		l.add(sample{0, float64(i), func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeID, instance) }}.metrics(metricName))
+		for _, seconds := range []int{-60, 0} {
+			l.add(sample{seconds, float64(i), func(p pmetric.NumberDataPoint) { p.Attributes().PutStr(attributeID, instance) }}.metrics(metricName))
+		}
 	}
 	assert.ElementsMatch(t, []ladder.Lag{{Instance: "a", Group: "orders", Value: 0, At: start}, {Instance: "b", Group: "orders", Value: 1, At: start}}, l.byTarget()[deployment("orders")])
 }
@@ -111,13 +134,16 @@ func TestPointsAreBounded(t *testing.T) {
 
 // TestOddPoints: neither what is no number nor a point from the future counts.
 func TestOddPoints(t *testing.T) {
-	l := newLags(ordersOnly(), time.Minute)
+	core, logs := observer.New(zap.WarnLevel)
+	l := newLags(ordersOnly(), time.Minute, zap.New(core))
 	l.now = func() time.Time { return start }
 	l.add(sample{0, 1, nil}.metrics(metricName))
-	for _, odd := range []sample{{1, math.NaN(), nil}, {1, math.Inf(1), nil}, {1, math.Inf(-1), nil}, {int(maxAhead/time.Second) + 1, 2, nil}} {
+	ahead := int(maxAhead/time.Second) + 1
+	for _, odd := range []sample{{1, math.NaN(), nil}, {1, math.Inf(1), nil}, {1, math.Inf(-1), nil}, {ahead, 2, nil}, {ahead, 2, nil}} {
 		l.add(odd.metrics(metricName))
 	}
 	assert.InDelta(t, 1, l.byTarget()[deployment("orders")][0].Value, 0)
+	assert.Equal(t, 1, logs.FilterField(zap.Duration("ahead", maxAhead+time.Second)).Len(), "a clock that is wrong is logged once")
 	l.now = func() time.Time { return start.Add(forgetAfter + time.Second) }
 	assert.Empty(t, l.byTarget(), "a series is forgotten in the end")
 	assert.Empty(t, l.series)

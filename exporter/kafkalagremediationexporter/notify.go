@@ -24,8 +24,8 @@ import (
 const (
 	// maxQueue bounds what waits for a channel. What does not fit stays in its record, and the next check sends it.
 	maxQueue = 256
-	// webhookPatience is how long a webhook is tried before the message is left to the next check.
-	webhookPatience = 5 * time.Minute
+	// patience is how long a channel is tried before the message is left to the next check.
+	patience = 5 * time.Minute
 )
 
 // notification is a message about a target, or, without one, about all.
@@ -81,6 +81,8 @@ func newNotifier(ctx context.Context, cfg *Config, hook *http.Client, logger *za
 			return dingtalk.Address{URL: string(d.URL), Secret: string(d.Secret)}, nil
 		})
 		n.add("dingtalk", func(ctx context.Context, m notification) error {
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
 			return robot.Send(ctx, dingTalkMessage(texts.of(m)))
 		})
 	}
@@ -239,7 +241,7 @@ func (w *webhook) send(ctx context.Context, m notification) error {
 		return err
 	}
 	_, err = backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, w.post(ctx, body) },
-		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(webhookPatience))
+		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(patience))
 	return err
 }
 

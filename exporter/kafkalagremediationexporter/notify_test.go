@@ -48,8 +48,10 @@ func TestNotificationsGolden(t *testing.T) {
 	scaled, unknown := message(ladder.Acted, 2), message(ladder.NoData, 1)
 	scaled.Raised = &ladder.Raised{From: 2, To: 4}
 	unknown.Group, unknown.Lag = "", 0
+	putBack := message(ladder.Recovered, 0)
+	putBack.Raised = scaled.Raised
 	all := []notification{
-		message(ladder.Acted, 1), scaled, message(ladder.Warned, 3), message(ladder.Recovered, 0), unknown, message(ladder.Doubt, 0),
+		message(ladder.Acted, 1), scaled, message(ladder.Warned, 3), message(ladder.Recovered, 0), putBack, unknown, message(ladder.Doubt, 0),
 		message(ladder.Reverted, 2), message(ladder.NoRoom, 2), message(ladder.Unsettled, 0),
 		{Message: ladder.Message{Reason: ladder.Braked, At: start}, count: 4},
 	}
@@ -200,7 +202,7 @@ func TestRetain(t *testing.T) {
 // TestShutdownClosesConnections: the server of a webhook sees no connection after Shutdown.
 func TestShutdownClosesConnections(t *testing.T) {
 	states := make(chan http.ConnState, 10)
-	hook := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	hook := httptest.NewUnstartedServer(http.RedirectHandler("/login", http.StatusFound))
 	hook.Config.ConnState = func(_ net.Conn, state http.ConnState) { states <- state }
 	hook.Start()
 	t.Cleanup(hook.Close)
@@ -214,6 +216,7 @@ func TestShutdownClosesConnections(t *testing.T) {
 	resp, err := e.clients[0].Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusFound, resp.StatusCode, "a redirect is not followed")
 	require.NoError(t, e.Shutdown(t.Context()))
 	for state := http.StateNew; state != http.StateClosed; {
 		select {
@@ -222,6 +225,17 @@ func TestShutdownClosesConnections(t *testing.T) {
 			t.Fatal("the connection stays open")
 		}
 	}
+}
+
+// TestRobotAway: a robot that cannot be reached is not tried for ever, so that people see in log and metrics that it is away.
+func TestRobotAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		n := startNotifier(t, oneTarget+"notifications: {dingtalk: {url: 'http://127.0.0.1:1/robot/send?access_token=x'}}")
+		err := n.channels[0].send(t.Context(), message(ladder.Acted, 1))
+		require.Error(t, err)
+		assert.InDelta(t, patience.Seconds(), time.Since(began).Seconds(), 90)
+	})
 }
 
 // TestHangingChannel: what waits is bounded, and the other channel goes on.
@@ -257,6 +271,7 @@ func TestWebhook(t *testing.T) {
 	}{
 		"taken":             {[]int{204}, true},
 		"rejected":          {[]int{400}, false},
+		"a redirect":        {[]int{302}, false},
 		"too fast at first": {[]int{429, 200}, true},
 		"ill at first":      {[]int{503, 200}, true},
 	} {
@@ -286,7 +301,7 @@ func TestWebhook(t *testing.T) {
 			err := hook.send(t.Context(), message(ladder.Acted, 1))
 			require.ErrorContains(t, err, "no route")
 			assert.NotContains(t, err.Error(), token)
-			assert.InDelta(t, webhookPatience.Seconds(), time.Since(began).Seconds(), 90)
+			assert.InDelta(t, patience.Seconds(), time.Since(began).Seconds(), 90)
 		})
 	})
 }

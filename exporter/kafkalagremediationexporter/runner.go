@@ -66,6 +66,7 @@ type targetState struct {
 	high     bool      // at the last pass; a high lag that is draining is no breach
 	idle     int       // checks to go without reading, while the lag is low
 	asked    bool      // it was read, or cannot be
+	off      bool      // it was left alone at the last check
 	failing  bool      // at the last check
 
 	uid      types.UID // of the workload when it was last read
@@ -73,13 +74,19 @@ type targetState struct {
 	actions  []time.Time
 
 	question *question // that a restart waits for
+	uncopied bool      // the record on the autoscaler has no copy on the workload yet
+	noteAt   time.Time // before it, no delivered message is taken out of the record, since that failed
 
 	dry   ladder.Memory // in a dry run
 	error string        // the last one that was logged
 }
 
-// run makes a pass at each tick until ctx ends.
+// run makes a pass at each tick until ctx ends. It may be called again then: meanwhile another process may have acted.
 func (r *runner) run(ctx context.Context) {
+	for _, state := range r.targets {
+		state.due, state.idle, state.asked, state.failing = time.Time{}, 0, false, false
+	}
+	defer r.telemetry.forgetStages(func(cluster.Target) bool { return true })
 	ticker := time.NewTicker(min(longestTick, r.cfg.CheckInterval/4))
 	defer ticker.Stop()
 	if r.confirmer != nil {
@@ -150,7 +157,8 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 		}
 		situation := r.situation(now, state, observed, lags, brake)
 		decision := r.judge(ctx, t, state, &situation)
-		if r.clock().Sub(now) > min(readAgain, r.cfg.CheckInterval/2) {
+		if took := r.clock().Sub(now); took > min(readAgain, r.cfg.CheckInterval/2) {
+			err = fmt.Errorf("what was read is too old to act on: reading took %s", took)
 			continue
 		}
 		if err = r.write(ctx, state, observed, situation, &decision); err == nil {
@@ -186,26 +194,31 @@ func (r *runner) opinion(ctx context.Context, t cluster.Target, state *targetSta
 
 func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observed, lags []ladder.Lag, brake string) ladder.Situation {
 	s := ladder.Situation{
-		Now: now, Lags: lags, Memory: o.Memory, Generation: o.Generation,
-		Doubt: o.Doubt, Off: o.Off, Unsettled: o.Unsettled, Braked: brake, Scale: o.Scale,
+		Now: now, Lags: lags, Early: now.Sub(r.started) < r.cfg.NoDataAfter, Memory: o.Memory, Generation: o.Generation,
+		Doubt: o.Doubt, Off: o.Off, Empty: o.Empty, Unsettled: o.Unsettled, Braked: brake, Scale: o.Scale,
 	}
 	if r.cfg.DryRun {
 		state.pretend(&s)
-		return s
+	} else {
+		state.learn(&s, o)
 	}
-	newest := s.Memory.Newest()
-	if state.hasSeenNewer(o) && s.Doubt == "" {
-		s.Doubt = fmt.Sprintf("the record is older than the one that was seen before (%d after %d), as after kubectl rollout undo", newest.Sequence, state.sequence)
-	}
-	if s.Doubt != "" && state.uid == o.UID { // the record that replaces it is newer than any copy
-		s.Memory.Workload.Sequence = max(s.Memory.Workload.Sequence, state.sequence)
-	}
-	if state.uid != o.UID { // another workload of the same name
-		state.uid, state.sequence = o.UID, 0
-	}
-	state.sequence = max(newest.Sequence, state.sequence)
-	state.actions = newest.Actions
 	return s
+}
+
+// learn takes note of what was read, and doubts a record that is older than one that was read before.
+func (s *targetState) learn(now *ladder.Situation, o *cluster.Observed) {
+	newest := now.Memory.Newest()
+	if s.hasSeenNewer(o) && now.Doubt == "" {
+		now.Doubt = fmt.Sprintf("the record is older than the one that was seen before (%d after %d), as after kubectl rollout undo", newest.Sequence, s.sequence)
+	}
+	if now.Doubt != "" && s.uid == o.UID { // the record that replaces it is newer than any copy
+		now.Memory.Workload.Sequence = max(now.Memory.Workload.Sequence, s.sequence)
+	}
+	if s.uid != o.UID { // another workload of the same name
+		s.uid, s.sequence = o.UID, 0
+	}
+	s.sequence = max(newest.Sequence, s.sequence)
+	s.actions = newest.Actions
 }
 
 // hasSeenNewer reports whether the record of a target is older than one that was seen before.
@@ -259,7 +272,7 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	if written {
 		current = d.Record
 	}
-	state.due, state.idle = s.Now.Add(r.cfg.CheckInterval), 0
+	state.due, state.idle, state.off = s.Now.Add(r.cfg.CheckInterval), 0, d.Reason == ladder.Off
 	if d.Reason != ladder.Confirming {
 		state.question.drop() // the next restart asks anew
 		state.question = nil
@@ -284,8 +297,8 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	}
 	r.telemetry.setStage(t, current.Stage)
 	r.tell(ctx, t, o, s, d)
-	if !r.cfg.DryRun && d.Scales() && s.Scale.Autoscaler {
-		r.note(ctx, t, state) // a copy on the workload, in case that of the autoscaler is taken away
+	if !r.cfg.DryRun && (state.uncopied || d.Scales() && s.Scale.Autoscaler) { // in case that of the autoscaler is taken away
+		state.uncopied = !r.note(ctx, t, state)
 	}
 }
 
@@ -297,6 +310,9 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 	}
 	for range attempts {
 		o, err := r.cluster.Read(ctx, t)
+		if err == nil && o.Off != "" { // and left alone, its record, too
+			return false
+		}
 		if err == nil && o.Doubt == "" && !state.hasSeenNewer(o) { // else its sequence would make it look new
 			if o.Memory.Newest().Sequence == 0 { // somebody has removed it
 				return true
@@ -309,7 +325,7 @@ func (r *runner) note(ctx context.Context, t cluster.Target, state *targetState,
 		}
 		if !cluster.IsConflict(err) {
 			r.logger.Debug("The record was not written; the next check tries again", zap.Stringer("target", t), zap.Error(err))
-			return err != nil && cluster.IsOfTarget(err) // such as gone: there is nothing to wait for
+			return cluster.IsNotFound(err) // there is nothing to wait for
 		}
 	}
 	return false
@@ -321,9 +337,15 @@ func (r *runner) markDelivered(ctx context.Context) {
 		if news := r.crowd.news; news != nil && n.key() == news.key() {
 			r.crowd.news = nil
 		}
-		state := r.targets[n.target]
-		if state == nil || r.note(ctx, n.target, state, n.Message) {
+		state, now := r.targets[n.target], r.clock()
+		switch {
+		case state == nil:
 			r.notifier.forget(n)
+		case now.Before(state.noteAt):
+		case r.note(ctx, n.target, state, n.Message):
+			r.notifier.forget(n)
+		default:
+			state.noteAt = now.Add(min(r.cfg.CheckInterval, time.Minute))
 		}
 	}
 }
@@ -333,9 +355,8 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	now := r.clock()
 	if err == nil {
 		state.error, state.failing, r.away = "", false, false
-		if r.unwell && !slices.ContainsFunc(slices.Collect(maps.Values(r.targets)), (*targetState).isFailing) {
-			r.unwell = false
-			r.status(componentstatus.NewEvent(componentstatus.StatusOK))
+		if !slices.ContainsFunc(slices.Collect(maps.Values(r.targets)), (*targetState).isFailing) {
+			r.report(nil)
 		}
 		return true
 	}
@@ -343,8 +364,8 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 		return false
 	}
 	r.telemetry.failed(ctx)
-	state.failing, r.unwell = true, true
-	r.status(componentstatus.NewRecoverableErrorEvent(err))
+	state.failing = true
+	r.report(err)
 	known := r.away
 	r.away = !cluster.IsOfTarget(err)
 	if text := err.Error(); text != state.error && (!r.away || !known) { // an outage is one error, not one for each target
@@ -358,6 +379,18 @@ func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetStat
 	state.due = now.Add(2 * min(retryAfter, r.cfg.CheckInterval)) // others come first, in case only this one fails
 	r.rest = now.Add(min(retryAfter, r.cfg.CheckInterval))
 	return false
+}
+
+// report sets the status of the component.
+func (r *runner) report(err error) {
+	switch {
+	case err != nil:
+		r.unwell = true
+		r.status(componentstatus.NewRecoverableErrorEvent(err))
+	case r.unwell:
+		r.unwell = false
+		r.status(componentstatus.NewEvent(componentstatus.StatusOK))
+	}
 }
 
 func groupsOf(lags []ladder.Lag) (groups []string) {

@@ -103,7 +103,7 @@ func assertTelemetry(t *testing.T, p *process) {
 		point(2, action(ladder.RestartNow)...), point(1, action(ladder.SetScale)...), point(1, action(ladder.RestoreScale)...),
 	}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualExporterKafkalagremediationStage(t, p.telemetry, []metricdata.DataPoint[int64]{
-		point(1, target),
+		stageOf("shop/Deployment/orders", 1),
 	}, metricdatatest.IgnoreTimestamp())
 	metadatatest.AssertEqualExporterKafkalagremediationNotifications(t, p.telemetry, []metricdata.DataPoint[int64]{
 		point(5, attribute.String("channel", "people"), attribute.String("outcome", "success")),
@@ -114,6 +114,15 @@ func assertTelemetry(t *testing.T, p *process) {
 	metadatatest.AssertEqualExporterKafkalagremediationDecisions(t, p.telemetry, []metricdata.DataPoint[int64]{
 		reason(2, ladder.Below), reason(3, ladder.Acted), reason(1, ladder.Warned), reason(1, ladder.Exhausted), reason(1, ladder.Recovered),
 	}, metricdatatest.IgnoreTimestamp())
+}
+
+// stageOf returns a point of the gauge, without attribute if there is no target.
+func stageOf(target string, stage int64) metricdata.DataPoint[int64] {
+	attributes := []attribute.KeyValue{attribute.String("exporter", "kafkalagremediation")}
+	if target != "" {
+		attributes = append(attributes, attribute.String("target", target))
+	}
+	return metricdata.DataPoint[int64]{Value: stage, Attributes: attribute.NewSet(attributes...)}
 }
 
 // TestCopyOnTheWorkload: what was done to an autoscaler is known from the workload, too.
@@ -214,6 +223,23 @@ func TestMaxTargetsAtOnce(t *testing.T) {
 		p.passes()
 		assert.Empty(t, w.cluster.written())
 		assert.Equal(t, []ladder.Reason{ladder.Braked}, p.news(), "and again when it happens again")
+	})
+}
+
+// TestSwitchedOffTargetsDoNotCount: nothing would be done for them, so they do not keep anything from being done.
+func TestSwitchedOffTargetsDoNotCount(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, g := range []string{"a", "b", "c"} {
+			w.cluster.add(g).off = "its annotation says so"
+		}
+		w.cluster.add("d")
+		p := w.process(byConvention)
+		p.lag(high, "a", "b", "c")
+		p.passes()
+		w.at(5)
+		p.lag(high, "d")
+		p.passes()
+		assert.Equal(t, []string{"restart d", "record d"}, w.cluster.written())
 	})
 }
 
@@ -387,6 +413,24 @@ func TestStalledProcess(t *testing.T) {
 		assert.Equal(t, 2, w.cluster.reads)
 		assert.Equal(t, []string{"restart orders"}, w.cluster.written())
 		assert.Equal(t, start.Add(2*time.Minute), orders.workload.remembered(t).Checked)
+	})
+}
+
+// TestReadingTakesTooLong: nothing is done, and that does not go unreported.
+func TestReadingTakesTooLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		p := w.process(byConvention)
+		var slow func()
+		slow = func() {
+			w.now = w.now.Add(2 * time.Minute)
+			w.cluster.afterRead = slow
+		}
+		slow()
+		p.lag(high, "orders")
+		p.passes()
+		assert.Empty(t, w.cluster.written())
+		assert.Equal(t, []string{"A target could not be checked"}, p.logged())
 	})
 }
 

@@ -2,6 +2,7 @@ package kafkalagremediationexporter
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"go.opentelemetry.io/collector/exporter"
@@ -65,6 +66,13 @@ func (t *telemetry) notified(ctx context.Context, channel string, err error) {
 		outcome = "failed"
 	}
 	t.ExporterKafkalagremediationNotifications.Add(ctx, 1, t.with(attribute.String("channel", channel), attribute.String("outcome", outcome)))
+}
+
+// forgetStages ends the series of the targets that this process does not judge any more.
+func (t *telemetry) forgetStages(gone func(cluster.Target) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.stages, func(target cluster.Target, _ int) bool { return gone(target) })
 }
 
 func (t *telemetry) setStage(target cluster.Target, stage int) {

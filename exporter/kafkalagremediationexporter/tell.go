@@ -28,7 +28,7 @@ var wording = map[ladder.Reason]struct {
 	ladder.Recovered:   {"LadderRecovered", "the lag is below the threshold again", false},
 	ladder.Draining:    {"LadderDraining", "the lag will be gone before the next check", false},
 	ladder.Braked:      {"LadderBraked", "nothing is done", true},
-	ladder.Reverted:    {"LadderReverted", "what was raised was taken back from outside, so it is not raised again; let the GitOps tool ignore that field", true},
+	ladder.Reverted:    {"LadderReverted", "what was raised was changed from outside, so it is not raised again; if a GitOps tool does it, let it ignore that field", true},
 	ladder.CoolingDown: {"LadderCoolingDown", "nothing is done yet", false},
 	ladder.Unsettled:   {"LadderPostponed", "the stage is postponed to the next check", false},
 	ladder.NoRoom:      {"LadderNoRoom", "the replicas cannot be raised", true},

@@ -76,7 +76,7 @@ func TestDrainingAfterCalm(t *testing.T) {
 	target := cluster.Target{Namespace: "shop", Kind: cluster.Deployment, Name: "orders"}
 	orders := &seriesLag{target: target}
 	r := &runner{
-		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval), cluster: settled{},
+		cfg: cfg, settings: cfg.ladder(), lags: newLags(newTargets(cfg.Targets), cfg.CheckInterval, zap.NewNop()), cluster: settled{},
 		notifier: &notifier{}, telemetry: telemetry, logger: zap.New(core), status: func(*componentstatus.Event) {},
 		now: func() time.Time { return now }, started: now, targets: map[cluster.Target]*targetState{},
 	}

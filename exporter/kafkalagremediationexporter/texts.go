@@ -31,6 +31,7 @@ type words struct {
 	at                      string
 	done                    map[ladder.Reason]string
 	raised, restarted       string
+	putBack                 string
 	opinion                 map[ladder.Opinion]string
 	stages                  map[ladder.StageKind]string
 	nothingNext, allClear   string
@@ -75,6 +76,8 @@ func (t *texts) what(m ladder.Message) string {
 		return fmt.Sprintf(t.words.raised, m.Raised.From, m.Raised.To)
 	case m.Reason == ladder.Acted:
 		return t.words.restarted
+	case m.Reason == ladder.Recovered && m.Raised != nil:
+		return fmt.Sprintf(t.words.putBack, m.Raised.To, m.Raised.From)
 	default:
 		return t.words.done[m.Reason]
 	}
@@ -101,15 +104,16 @@ var chinese = words{
 	title: "Kafka 消费积压处置：%s", dryRun: "【演练】",
 	group: "消费组：%s", lag: "积压：%.0f 条", what: "处置：%s", next: "下一步：%s", at: "时间：%s（UTC+8）",
 	done: map[ladder.Reason]string{
-		ladder.Warned:    "前面的措施没有见效，请人工处理",
+		ladder.Warned:    "请人工处理",
 		ladder.NoData:    "查不到积压数据，暂停处置，请检查采集",
 		ladder.Doubt:     "记录不可信，6 小时内不做任何操作，请检查",
-		ladder.Recovered: "积压已恢复正常，调高的副本数已还原",
-		ladder.Reverted:  "调高的副本数被外部改回，不再调高；请让 GitOps 工具忽略该字段",
+		ladder.Recovered: "积压已恢复正常",
+		ladder.Reverted:  "调高的副本数被外部修改，不再调高；若由 GitOps 工具修改，请让它忽略该字段",
 		ladder.NoRoom:    "无法再增加副本",
 		ladder.Unsettled: "工作负载一直没有就绪（发布未完成或 Pod 不可用），处置推迟",
 	},
 	raised: "副本数（或自动扩缩的最小值）由 %d 调到 %d", restarted: "已重启消费者",
+	putBack: "积压已恢复正常，副本数（或自动扩缩的最小值）已由 %d 还原为 %d",
 	opinion: map[ladder.Opinion]string{
 		ladder.Stuck:      "AliKafka：消费位点没有移动，消费者卡住了",
 		ladder.Slow:       "AliKafka：消费位点在移动，消费者只是慢，重启没有用",
@@ -126,15 +130,16 @@ var english = words{
 	title: "Kafka lag remediation: %s", dryRun: "[dry run] ",
 	group: "Group: %s", lag: "Lag: %.0f messages", what: "Done: %s", next: "Next: %s", at: "Time: %s (UTC+8)",
 	done: map[ladder.Reason]string{
-		ladder.Warned:    "nothing; the stages before did not help, please look into it",
+		ladder.Warned:    "nothing; please look into it",
 		ladder.NoData:    "nothing; the lag is unknown, please look at the collector",
 		ladder.Doubt:     "nothing for 6 hours; the record cannot be trusted, please look at the workload",
-		ladder.Recovered: "the lag is normal again, and what was raised is put back",
-		ladder.Reverted:  "nothing; what was raised was taken back from outside, let the GitOps tool ignore that field",
+		ladder.Recovered: "the lag is normal again",
+		ladder.Reverted:  "nothing; what was raised was changed from outside, and is not raised again; if a GitOps tool does it, let it ignore that field",
 		ladder.NoRoom:    "nothing; the replicas cannot be raised",
 		ladder.Unsettled: "nothing yet; a rollout does not end, or pods are not available",
 	},
 	raised: "replicas, or the minimum of the autoscaler, raised from %d to %d", restarted: "the consumers were restarted",
+	putBack: "the lag is normal again, and the replicas, or the minimum of the autoscaler, were put back from %d to %d",
 	opinion: map[ladder.Opinion]string{
 		ladder.Stuck:      "AliKafka: offsets do not move, so the consumers are stuck",
 		ladder.Slow:       "AliKafka: offsets move, so the consumers are only slow and a restart would not help",

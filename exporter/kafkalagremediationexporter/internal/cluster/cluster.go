@@ -90,13 +90,14 @@ type Observed struct {
 	Generation int64
 	Doubt      string // as in ladder.Situation
 	Off        string
+	Empty      bool
 	Unsettled  string
 	Scale      *ladder.Scale
 
 	UID      types.UID // of the workload
 	workload object
 	scaled   object  // what Scale describes; the workload itself without an autoscaler
-	corrupt  *object // the autoscaler, if its record cannot be read
+	copied   *object // the autoscaler, if it has a record
 }
 
 // Reference returns what Events are about.
@@ -116,7 +117,7 @@ func (c *Cluster) Read(ctx context.Context, t Target) (*Observed, error) {
 		return nil, err
 	}
 	o := &Observed{
-		UID: w.meta.UID, Generation: w.meta.Generation, Off: w.off(), Unsettled: w.unsettled(),
+		UID: w.meta.UID, Generation: w.meta.Generation, Off: w.off(), Empty: w.replicas == 0, Unsettled: w.unsettled(),
 		workload: objectOf(workloads[t.Kind], t.Kind, w.meta),
 	}
 	if o.Memory.Workload, err = record(w.meta.Annotations); err != nil {
@@ -162,15 +163,15 @@ func (c *Cluster) readAutoscaler(ctx context.Context, t Target, o *Observed) err
 	return nil
 }
 
-// readMemory reads the record of an autoscaler. The decision that follows replaces one that cannot be read.
+// readMemory reads the record of an autoscaler.
 func (o *Observed) readMemory(autoscaler object) {
-	r, err := record(autoscaler.annotations)
-	if err != nil {
-		o.doubt(autoscaler.kind, err)
-		o.corrupt = &autoscaler
-		return
+	if autoscaler.annotations[RecordAnnotation] != "" {
+		o.copied = &autoscaler
 	}
-	o.Memory.Autoscaler = r
+	var err error
+	if o.Memory.Autoscaler, err = record(autoscaler.annotations); err != nil {
+		o.doubt(autoscaler.kind, err)
+	}
 }
 
 func minimum(hpa *autoscalingv1.HorizontalPodAutoscaler) int32 {

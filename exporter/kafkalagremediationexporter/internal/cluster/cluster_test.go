@@ -111,12 +111,34 @@ func TestCorruptRecord(t *testing.T) {
 			o, err := c.Read(t.Context(), orders)
 			require.NoError(t, err)
 			assert.Equal(t, "the record on the "+tt.doubt+" cannot be used: version 9, only 1 is understood", o.Doubt)
-			require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: tt.verb, Scale: 4, Record: remembered(1)}))
+			require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: tt.verb, Reason: ladder.Doubt, Scale: 4, Record: remembered(1)}))
 			assert.Equal(t, map[string]any{"kafkalagremediation/record": remembered(1).String(), "kafkalagremediation/record-set-aside": corrupt},
 				a.patches[0].body["metadata"].(map[string]any)["annotations"])
 			assert.Contains(t, strings.ToLower(a.patches[0].path), strings.ToLower(tt.doubt))
 		})
 	}
+}
+
+// TestDoubtReplacesBothCopies: else the one on the autoscaler would be doubted at each check. What was raised there stays.
+func TestDoubtReplacesBothCopies(t *testing.T) {
+	raised := remembered(7)
+	raised.Raised = &ladder.Raised{From: 1, To: 4}
+	a, c := serve(t, map[string]string{hpas: hpa, keda: annotated(scaled, RecordAnnotation, raised.String())})
+	o, err := c.Read(t.Context(), orders)
+	require.NoError(t, err)
+	doubt := remembered(8)
+	require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: ladder.Remember, Reason: ladder.Doubt, Record: doubt}))
+	require.Len(t, a.patches, 2)
+	on := func(i int) string {
+		return a.patches[i].body["metadata"].(map[string]any)["annotations"].(map[string]any)[RecordAnnotation].(string)
+	}
+	assert.Equal(t, keda+"/orders-so", a.patches[0].path)
+	assert.Equal(t, doubt.String(), on(1))
+	doubt.Raised = raised.Raised
+	assert.Equal(t, doubt.String(), on(0))
+
+	require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: ladder.Remember, Reason: ladder.Draining, Record: doubt}))
+	assert.Len(t, a.patches, 3, "the workload's alone")
 }
 
 func TestMemory(t *testing.T) {
@@ -197,14 +219,16 @@ func TestOffAndUnsettled(t *testing.T) {
 		"not switched off":        {object: annotated(ready, DisabledAnnotation, "false")},
 		"being deleted":           {replace(ready, `"generation":3`, `"generation":3,"deletionTimestamp":"2026-01-01T00:00:00Z"`), "it is being deleted", ""},
 		"paused":                  {replace(ready, `"replicas":2,"selector"`, `"replicas":2,"paused":true,"selector"`), "its rollout is paused", ""},
-		"scaled to 0":             {replace(ready, `"replicas":2`, `"replicas":0`, `"updatedReplicas":2`, `"updatedReplicas":0`, `"availableReplicas":2`, `"availableReplicas":0`), "it is scaled to 0", ""},
+		"scaled to 0":             {object: replace(ready, `"replicas":2`, `"replicas":0`, `"updatedReplicas":2`, `"updatedReplicas":0`, `"availableReplicas":2`, `"availableReplicas":0`)},
 		"not observed":            {replace(ready, `"generation":3`, `"generation":4`), "", "its controller has not seen the last change"},
 		"rollout in progress":     {replace(ready, `"updatedReplicas":2`, `"updatedReplicas":1`), "", "a rollout is in progress: 1 of 2 pods are updated"},
 		"old pods are left":       {replace(ready, `"replicas":2,"updated`, `"replicas":3,"updated`), "", "a rollout is in progress: 2 of 2 pods are updated"},
 		"pods are not available":  {replace(ready, `"availableReplicas":2`, `"availableReplicas":1`), "", "1 of 2 pods are available"},
 		"StatefulSet":             {object: set},
 		"StatefulSet in progress": {replace(set, `"updateRevision":"a"`, `"updateRevision":"b"`), "", "a rollout is in progress: 0 of 2 pods are updated"},
-		"OnDelete":                {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"OnDelete"},`), "its pods are not restarted by a new template (updateStrategy OnDelete)", ""},
+		"OnDelete":                {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"OnDelete"},`), "its pods are not all restarted by a new template (updateStrategy OnDelete)", ""},
+		"a partition":             {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":1}},`), "its pods are not all restarted by a new template (updateStrategy with a partition)", ""},
+		"a partition of 0":        {object: replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":0}},`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, target := deployments, orders
@@ -216,6 +240,7 @@ func TestOffAndUnsettled(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.off, o.Off)
 			assert.Equal(t, tt.unsettled, o.Unsettled)
+			assert.Equal(t, strings.Contains(tt.object, `"spec":{"replicas":0`), o.Empty)
 		})
 	}
 }

@@ -15,7 +15,7 @@ type workload struct {
 	meta     metav1.ObjectMeta
 	selector *metav1.LabelSelector // of a Deployment, whose ReplicaSets hold copies of the record
 	paused   bool
-	onDelete bool // a new template does not restart the pods
+	partial  string // the strategy, if a new template does not restart all pods
 	replicas int32
 
 	observed, updated, available, total int64
@@ -44,7 +44,7 @@ func (c *Cluster) workload(ctx context.Context, t Target) (*workload, error) {
 			return nil, explain("reading "+t.String(), err)
 		}
 		w := &workload{
-			meta: s.ObjectMeta, replicas: orOne(s.Spec.Replicas), onDelete: s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType,
+			meta: s.ObjectMeta, replicas: orOne(s.Spec.Replicas), partial: partial(s.Spec.UpdateStrategy),
 			observed: s.Status.ObservedGeneration, updated: int64(s.Status.UpdatedReplicas),
 			available: int64(s.Status.AvailableReplicas), total: int64(s.Status.Replicas),
 		}
@@ -64,6 +64,18 @@ func orOne(replicas *int32) int32 {
 	return *replicas
 }
 
+// partial returns the part of a StatefulSet's strategy that keeps a new template from restarting all pods, if there is one.
+func partial(s appsv1.StatefulSetUpdateStrategy) string {
+	switch {
+	case s.Type == appsv1.OnDeleteStatefulSetStrategyType:
+		return "OnDelete"
+	case s.RollingUpdate != nil && s.RollingUpdate.Partition != nil && *s.RollingUpdate.Partition > 0:
+		return "with a partition"
+	default:
+		return ""
+	}
+}
+
 // off returns why a workload is left alone, and nothing if it is not.
 func (w *workload) off() string {
 	switch {
@@ -73,10 +85,8 @@ func (w *workload) off() string {
 		return "it is being deleted"
 	case w.paused:
 		return "its rollout is paused"
-	case w.onDelete:
-		return "its pods are not restarted by a new template (updateStrategy OnDelete)"
-	case w.replicas == 0:
-		return "it is scaled to 0"
+	case w.partial != "":
+		return "its pods are not all restarted by a new template (updateStrategy " + w.partial + ")"
 	default:
 		return ""
 	}

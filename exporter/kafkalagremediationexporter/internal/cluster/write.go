@@ -48,10 +48,10 @@ func (c *Cluster) Write(ctx context.Context, o *Observed, d ladder.Decision) err
 	case ladder.Nothing:
 		return nil
 	case ladder.Remember:
-		if o.corrupt != nil { // else it would stay in doubt for ever
+		if d.Reason == ladder.Doubt && o.copied != nil { // else it would stay in doubt for ever
 			idle := d.Record
-			idle.Raised = nil
-			if err := c.patch(ctx, *o.corrupt, nil, idle); err != nil {
+			idle.Raised = o.Memory.Autoscaler.Raised
+			if err := c.patch(ctx, *o.copied, nil, idle); err != nil {
 				return err
 			}
 		}
@@ -104,6 +104,9 @@ func (c *Cluster) patch(ctx context.Context, at object, spec map[string]any, r l
 
 // IsConflict reports whether a write was rejected because the object has changed, or is another one of the same name.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
+
+// IsNotFound reports whether the target does not exist.
+func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }
 
 // IsOfTarget reports whether an error is one of the target, such as that it does not exist, and not of the API server.
 func IsOfTarget(err error) bool {

@@ -15,6 +15,9 @@ import (
 // doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
 const doubtCooldown = 6 * time.Hour
 
+// forgetAfter is how long an episode waits for the lag of a group that it does not get, such as one that was deleted.
+const forgetAfter = 24 * time.Hour
+
 // maxSkew is how far the clock of another collector may be ahead.
 const maxSkew = 10 * time.Minute
 
@@ -34,13 +37,18 @@ func (s *Settings) Judge(now Situation) Decision {
 	case now.Doubt != "":
 		return now.doubt()
 	}
+	if now.Now.Sub(r.Checked) < forgetAfter {
+		now.Lags = now.withAbsent(r.Groups)
+	}
 	switch state := s.state(now); {
+	case state == below:
+		return now.below()
+	case now.Empty:
+		return Decision{Verb: Nothing, Reason: Off, Detail: "it is scaled to 0"}
 	case state == unknown:
 		return now.noData()
 	case state == waiting:
 		return Decision{Verb: Nothing, Reason: NoNewPoint}
-	case state == below:
-		return now.below()
 	case state == draining && !r.inEpisode():
 		return Decision{Verb: Nothing, Reason: Draining}
 	case state == draining:
@@ -48,6 +56,18 @@ func (s *Settings) Judge(now Situation) Decision {
 	default:
 		return s.breach(now)
 	}
+}
+
+// withAbsent returns the lags, with an unknown one for each group that breached in the episode and has none: such as after a
+// restart of the process, when those of other groups arrive first.
+func (now Situation) withAbsent(groups []Series) []Lag {
+	all := slices.Clone(now.Lags)
+	for _, g := range groups {
+		if !slices.ContainsFunc(now.Lags, func(l Lag) bool { return l.Series() == g }) {
+			all = append(all, Lag{Instance: g.Instance, Group: g.Group})
+		}
+	}
+	return all
 }
 
 type state int
@@ -67,7 +87,7 @@ func (s *Settings) state(now Situation) state {
 	}
 	r, worst := now.Memory.Newest(), below
 	for _, l := range now.Lags {
-		worst = max(worst, s.stateOf(l, now.Now, r))
+		worst = max(worst, s.stateOf(l, now, r))
 	}
 	return worst
 }
@@ -81,21 +101,30 @@ func (s *Settings) Breaches(lags []Lag, now time.Time) bool {
 func (s *Settings) Breaching(now Situation) (lags []Lag) {
 	r := now.Memory.Newest()
 	for _, l := range now.Lags {
-		if s.stateOf(l, now.Now, r) == breach {
+		if s.stateOf(l, now, r) == breach {
 			lags = append(lags, l)
 		}
 	}
 	return lags
 }
 
-func (s *Settings) stateOf(l Lag, now time.Time, r Record) state {
+func (s *Settings) stateOf(l Lag, now Situation, r Record) state {
+	// What was measured before can neither show what the last action did nor begin an episode after the last one.
+	since := r.Checked
+	if r.inEpisode() {
+		since = since.Add(s.CheckInterval / 2)
+	}
 	switch {
-	case l.At.IsZero() || now.Sub(l.At) >= s.NoDataAfter:
+	case l.At.IsZero() && now.Early:
+		return waiting
+	case l.At.IsZero() || now.Now.Sub(l.At) >= s.NoDataAfter:
 		return unknown
-	case r.inEpisode() && l.At.Before(r.Checked.Add(s.CheckInterval/2)): // measured before the last action could have had an effect
+	case l.At.Before(since):
 		return waiting
 	case l.Value < s.Threshold:
 		return below
+	case s.UnlessDraining && l.New:
+		return waiting
 	case s.UnlessDraining && l.Falling*s.CheckInterval.Seconds() >= l.Value:
 		return draining
 	default:
@@ -128,30 +157,32 @@ func (now Situation) noData() Decision {
 // below ends the episode, and puts back what was raised in it.
 func (now Situation) below() Decision {
 	r, raised := now.Memory.Newest(), now.raised()
-	if raised == nil && !r.inEpisode() {
+	paused := now.Scale == nil // then what was raised is put back later
+	if !r.inEpisode() && (raised == nil || paused) {
 		return Decision{Verb: Nothing, Reason: Below}
 	}
 	d := now.remember(r.idle(), Below)
-	if r.Stage > 0 || raised != nil {
-		d.Reason, d.Record.Result = Recovered, Recovered
-		now.tell(&d.Record, Recovered)
-	}
-	if raised == nil {
+	if r.Stage == 0 && raised == nil {
 		return d
 	}
-	if now.Scale == nil {
-		return Decision{Verb: Nothing, Reason: Unsettled, Detail: "the autoscaler is paused"}
+	d.Reason, d.Record.Result = Recovered, Recovered
+	now.tell(&d.Record, Recovered)
+	if raised == nil || paused {
+		return d
 	}
 	d.Verb, d.Scale, d.Unset, d.Record.Raised = RestoreScale, raised.From, raised.Unset, nil
 	if now.Scale.Value != raised.To { // somebody else has set it, and it stays
 		d.Scale, d.Unset = now.Scale.Value, now.Scale.Unset
+		return d
 	}
+	d.Record.tellOf(raised)
 	return d
 }
 
 // breach climbs one stage, unless something holds it back.
 func (s *Settings) breach(now Situation) Decision {
 	r, raised := now.Memory.Newest(), now.raised()
+	before := r
 	switch {
 	case now.Braked != "":
 		return Decision{Verb: Nothing, Reason: Braked, Detail: now.Braked}
@@ -162,9 +193,9 @@ func (s *Settings) breach(now Situation) Decision {
 		now.tell(&d.Record, Reverted)
 		return d
 	}
+	now.breaching = s.Breaching(now)
 	if now.Opinion == Slow {
-		before := r.Stage
-		if r.Stage = s.afterRestarts(r.Stage); before < r.Stage && r.Stage == len(s.Stages) { // nothing but restarts is left
+		if r.Stage = s.afterRestarts(r.Stage); before.Stage < r.Stage && r.Stage == len(s.Stages) { // nothing but restarts is left
 			d := now.remember(r, Warned)
 			now.beginEpisode(&d.Record)
 			now.tell(&d.Record, Warned)
@@ -182,7 +213,7 @@ func (s *Settings) breach(now Situation) Decision {
 	}
 	switch until := r.lastAction().Add(s.Cooldown); {
 	case now.Unsettled != "":
-		return now.unsettled(r)
+		return now.unsettled(before)
 	case now.Now.Before(until):
 		return coolingDown(until)
 	case stage.Kind == ScaleUp:
@@ -252,6 +283,7 @@ func (now Situation) raise(r Record, raised *Raised, stage Stage) Decision {
 		d.Record.Raised.From, d.Record.Raised.Unset = raised.From, raised.Unset
 	}
 	now.tell(&d.Record, Acted)
+	d.Record.tellOf(d.Record.Raised)
 	return d
 }
 
@@ -276,6 +308,12 @@ func (now Situation) beginEpisode(r *Record) {
 	if r.Episode == nil {
 		r.Episode = &now.Now
 	}
+	var groups []Series
+	for _, l := range now.breaching {
+		groups = append(groups, l.Series())
+	}
+	r.Groups = union(r.Groups, groups, func(a, b Series) bool { return a == b })
+	r.Groups = r.Groups[:min(len(r.Groups), maxGroups)]
 }
 
 // tell adds what people have to be told.
@@ -284,9 +322,6 @@ func (now Situation) tell(r *Record, what Reason) {
 	if worst := now.Worst(); worst != nil {
 		m.Group, m.Lag = worst.Group, worst.Value
 	}
-	if what == Acted {
-		m.Raised = r.Raised
-	}
 	if !slices.Contains(r.Told, what) {
 		r.Told = append(r.Told, what)
 	}
@@ -294,11 +329,17 @@ func (now Situation) tell(r *Record, what Reason) {
 	r.Unsent = r.Unsent[max(0, len(r.Unsent)-maxUnsent):]
 }
 
+// tellOf adds to the newest message what was raised, or put back.
+func (r *Record) tellOf(raised *Raised) { r.Unsent[len(r.Unsent)-1].Raised = raised }
+
 // remember writes a record and does nothing else.
 func (now Situation) remember(r Record, reason Reason) Decision {
 	r.Version, r.Sequence, r.Revision = version, r.Sequence+1, 0
 	r.Checked, r.Result, r.Generation, r.Opinion = now.Now, reason, now.Generation, now.Opinion
 	r.Raised = now.Memory.Workload.Raised
+	if now.Scale == nil || now.Scale.Autoscaler { // the replicas are not the ladder's any more
+		r.Raised = nil
+	}
 	r.Told, r.Unsent, r.Actions = slices.Clone(r.Told), slices.Clone(r.Unsent), slices.Clone(r.Actions)
 	return Decision{Verb: Remember, Reason: reason, Record: r}
 }

@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -129,7 +130,19 @@ func TestJudge(t *testing.T) {
 			now:  Situation{Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 3, Replicas: 5, Max: 9}},
 			verb: RestoreScale, reason: Recovered, unsent: []Reason{Recovered}, scale: 3,
 		},
-		"recovered while the autoscaler is paused": {now: Situation{Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}}, verb: Nothing, reason: Unsettled},
+		"scaled to 0":                          {now: Situation{Lags: high, Empty: true}, verb: Nothing, reason: Off},
+		"scaled to 0, without data":            {now: Situation{Empty: true, Memory: Memory{Workload: first}}, verb: Nothing, reason: Off},
+		"scaled to 0 ends an episode":          {now: Situation{Lags: lag(5, 0), Empty: true, Memory: Memory{Workload: first}}, verb: Remember, reason: Recovered, unsent: []Reason{Recovered}},
+		"it is not known yet whether it falls": {now: Situation{Lags: []Lag{{Value: 200_000, At: at(0), New: true}}}, verb: Nothing, reason: NoNewPoint},
+		"a low lag needs no second point":      {now: Situation{Lags: []Lag{{Value: 5, At: at(0), New: true}}, Memory: Memory{Workload: first}}, verb: Remember, reason: Recovered, unsent: []Reason{Recovered}},
+		"a point from before the last episode's end": {
+			now:  Situation{Lags: lag(200_000, -11), Memory: Memory{Workload: Record{Version: 1, Sequence: 9, Checked: at(-10)}}},
+			verb: Nothing, reason: NoNewPoint,
+		},
+		"a slow consumer that has to wait": {
+			now:  Situation{Lags: high, Unsettled: "rollout", Opinion: Slow},
+			verb: Remember, reason: Unsettled,
+		},
 		"replicas of a workload are put back": {
 			now:  Situation{Lags: lag(5, 0), Memory: Memory{Workload: raised}, Scale: &Scale{Value: 5, Replicas: 5}},
 			verb: RestoreScale, reason: Recovered, unsent: []Reason{Recovered}, scale: 2,
@@ -145,6 +158,94 @@ func TestJudge(t *testing.T) {
 			assert.Equal(t, tt.scale, d.Scale)
 		})
 	}
+}
+
+// TestGroupThatIsAbsent: an episode does not end before the lag of each group that breached in it is known, such as after a
+// restart of the process, when those of other groups arrive first.
+func TestGroupThatIsAbsent(t *testing.T) {
+	a, b := Lag{Group: "a", Value: 5, At: at(0)}, Lag{Group: "b", Value: 200_000, At: at(0)}
+	began := usual.Judge(Situation{Now: at(0), Lags: []Lag{a, b}})
+	require.Equal(t, RestartNow, began.Verb)
+	assert.Equal(t, []Series{{Group: "b"}}, began.Record.Groups)
+	judge := func(minutes int, early bool, r Record, lags ...Lag) Decision {
+		for i := range lags {
+			lags[i].At = at(minutes)
+		}
+		return usual.Judge(Situation{Now: at(minutes), Lags: lags, Early: early, Memory: Memory{Workload: r}})
+	}
+	assert.Equal(t, NoNewPoint, judge(10, true, began.Record, a).Reason)
+	unknown := judge(10, false, began.Record, a)
+	assert.Equal(t, NoData, unknown.Reason)
+	assert.Equal(t, NoData, judge(24*60, false, unknown.Record, a).Reason)
+	assert.Equal(t, Recovered, judge(24*60+10, false, unknown.Record, a).Reason, "b is gone for good")
+
+	b.Value = 5
+	assert.Equal(t, Recovered, judge(10, true, began.Record, a, b).Reason)
+	assert.Empty(t, judge(10, true, began.Record, a, b).Record.Groups)
+
+	a.Value = 200_000
+	both := judge(10, false, began.Record, a, b)
+	assert.Equal(t, []Series{{Group: "b"}, {Group: "a"}}, both.Record.Groups)
+}
+
+func TestGroupsAreBounded(t *testing.T) {
+	var all []Lag
+	for i := range 2 * maxGroups {
+		all = append(all, Lag{Group: strconv.Itoa(i), Value: 200_000, At: at(0)})
+	}
+	assert.Len(t, usual.Judge(Situation{Now: at(0), Lags: all}).Record.Groups, maxGroups)
+}
+
+// TestPausedAtRecovery: the episode ends, and what was raised is put back when the ScaledObject goes on.
+func TestPausedAtRecovery(t *testing.T) {
+	episode := at(-10)
+	raised := Record{Version: 1, Sequence: 2, Episode: &episode, Stage: 2, Checked: at(-10), Raised: &Raised{From: 2, To: 5}}
+	ended := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Autoscaler: raised}})
+	assert.Equal(t, Remember, ended.Verb)
+	assert.Equal(t, Recovered, ended.Reason)
+	assert.Nil(t, ended.Record.Episode)
+	assert.Nil(t, ended.Record.Unsent[0].Raised)
+
+	memory := Memory{Workload: ended.Record, Autoscaler: raised}
+	assert.Equal(t, Below, usual.Judge(Situation{Now: at(10), Lags: lag(5, 10), Memory: memory}).Reason, "told once")
+	relapse := usual.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Memory: memory})
+	assert.Equal(t, RestartNow, relapse.Verb, "from the first stage on")
+
+	scale := &Scale{Autoscaler: true, Value: 5, Replicas: 5, Max: 9}
+	back := usual.Judge(Situation{Now: at(10), Lags: lag(5, 10), Memory: memory, Scale: scale})
+	assert.Equal(t, RestoreScale, back.Verb)
+	assert.Equal(t, int32(2), back.Scale)
+	assert.Equal(t, &Raised{From: 2, To: 5}, back.Record.Unsent[1].Raised)
+}
+
+// TestRaisedInMessages: what was raised stands in the message about that, and in no other.
+func TestRaisedInMessages(t *testing.T) {
+	settings := usual
+	settings.Stages = []Stage{{Kind: ScaleUp, Replicas: 2}, {Kind: Restart}}
+	first := settings.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Scale: &Scale{Value: 3, Replicas: 3}})
+	second := settings.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Scale: &Scale{Value: 5, Replicas: 5}, Memory: Memory{Workload: first.Record}})
+	require.Equal(t, RestartNow, second.Verb)
+	require.Len(t, second.Record.Unsent, 2)
+	assert.Equal(t, &Raised{From: 3, To: 5}, second.Record.Unsent[0].Raised)
+	assert.Nil(t, second.Record.Unsent[1].Raised)
+	assert.Equal(t, &Raised{From: 3, To: 5}, second.Record.Raised)
+}
+
+// TestAutoscalerTakesOver: replicas that were raised before there was an autoscaler are not put back after it is gone.
+func TestAutoscalerTakesOver(t *testing.T) {
+	episode := at(-10)
+	raised := Record{Version: 1, Sequence: 2, Episode: &episode, Stage: 2, Checked: at(-10), Raised: &Raised{From: 3, To: 5}}
+	d := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: raised}, Scale: &Scale{Autoscaler: true, Value: 1, Replicas: 5, Max: 9}})
+	assert.Equal(t, Recovered, d.Reason)
+	assert.Nil(t, d.Record.Raised)
+}
+
+// TestSlowConsumerThatWaits: the opinion holds for one check, so the restart is not given up while nothing can be done.
+func TestSlowConsumerThatWaits(t *testing.T) {
+	d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Opinion: Slow, Unsettled: "rollout"})
+	assert.Zero(t, d.Record.Stage)
+	low := usual.Judge(Situation{Now: at(10), Lags: lag(5, 10), Memory: Memory{Workload: d.Record}})
+	assert.Equal(t, Below, low.Reason, "nothing had been done")
 }
 
 func reasons(messages []Message) (all []Reason) {
@@ -282,6 +383,7 @@ func TestRecord(t *testing.T) {
 		`{"version":1,"sequence":1,"stage":1}`:  "contradict",
 		`{"version":1,"sequence":1,"stage":-1}`: "contradict",
 		`{"version":1,"sequence":1,"raised":{"from":5,"to":5}}`:  "raised.from",
+		`{"version":1,"sequence":9223372036854775807}`:           "contradict",
 		`{"version":1,"sequence":1,"checked":"yesterday"}`:       "not a record",
 		`{"version":1,"sequence":1,"raised":{"from":-1,"to":5}}`: "raised.from",
 		`{"version":1,"sequence":1,"unsent":[{"stage":-1}]}`:     "stage of a message",

@@ -18,6 +18,12 @@ const maxActions = 8
 // maxUnsent bounds the record while nobody can be told anything.
 const maxUnsent = 8
 
+// maxGroups bounds the record of a target with very many groups.
+const maxGroups = 64
+
+// maxSequence is far more than a record can reach. What is above was not written by the ladder.
+const maxSequence = 1 << 53
+
 // Record is the memory of a target, the value of an annotation as JSON. The workload has a copy, and so has an autoscaler
 // whose minimum was raised: each action writes the copy on the object that it changes.
 type Record struct {
@@ -30,6 +36,8 @@ type Record struct {
 	Checked time.Time  `json:"checked"`           // the last judgement that was written
 	Result  Reason     `json:"result"`            // of that judgement
 	Opinion Opinion    `json:"opinion,omitempty"` // of Kafka at that judgement
+
+	Groups []Series `json:"groups,omitempty"` // that breached in the episode, which ends when the lags of all are known and low
 
 	Generation int64 `json:"generation,omitempty"` // of the workload at that judgement
 
@@ -157,7 +165,7 @@ func ParseRecord(text string) (Record, error) {
 	switch {
 	case r.Version != version:
 		return Record{}, fmt.Errorf("version %d, only %d is understood", r.Version, version)
-	case r.Stage < 0, r.Sequence <= 0, r.Stage > 0 && r.Episode == nil:
+	case r.Stage < 0, r.Sequence <= 0, r.Sequence > maxSequence, r.Stage > 0 && r.Episode == nil:
 		return Record{}, errors.New("its stage, sequence and episode contradict each other")
 	case r.Raised != nil && (r.Raised.From < 0 || r.Raised.From >= r.Raised.To):
 		return Record{}, errors.New("raised.from is negative, or not below raised.to")

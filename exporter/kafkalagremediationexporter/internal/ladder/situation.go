@@ -36,7 +36,17 @@ type Lag struct {
 	Group    string
 	Value    float64
 	At       time.Time // zero: unknown
-	Falling  float64   // messages a second by which it fell since the check before; 0 if it did not, or is unknown
+	Falling  float64   // messages a second by which it fell within half a check interval; 0 if it did not
+	New      bool      // whether it falls is not known yet
+}
+
+// Series returns whose lag it is.
+func (l Lag) Series() Series { return Series{l.Instance, l.Group} }
+
+// Series is a consumer group of an instance.
+type Series struct {
+	Instance string `json:"instance,omitempty"`
+	Group    string `json:"group"`
 }
 
 // Opinion is what Kafka itself says of the consumers of a target.
@@ -63,14 +73,18 @@ type Scale struct {
 type Situation struct {
 	Now        time.Time // in UTC and whole seconds, as records keep it
 	Lags       []Lag     // of all groups of the target
+	Early      bool      // the process is so young that a lag which is unknown may only not have arrived yet
 	Memory     Memory
 	Generation int64   // of the workload
 	Doubt      string  // why the memory cannot be trusted, such as a corrupt record; empty if it can
 	Off        string  // why the target is left alone, such as a paused rollout; empty if it is not
+	Empty      bool    // the target is scaled to 0
 	Unsettled  string  // why an action has to wait, such as a rollout in progress; empty if it has not
 	Braked     string  // why no target is acted on now, such as too many breaches at once; empty if they may be
 	Opinion    Opinion // of Kafka, if Settings.Confirm
 	Scale      *Scale  // nil if there is nothing to raise, as with a paused ScaledObject
+
+	breaching []Lag // the lags that are a breach
 }
 
 // Worst returns the highest lag that is known, nil if none is.

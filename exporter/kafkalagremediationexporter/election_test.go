@@ -1,0 +1,109 @@
+package kafkalagremediationexporter
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/metadatatest"
+)
+
+// TestNextTerm: another process may have acted between two terms of a leader, so a target that was idle is read at once.
+func TestNextTerm(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		orders := w.cluster.add("orders")
+		orders.autoscaler, orders.maximum = &fakeObject{value: 1}, 9
+		const yaml = byConvention + "stages: [{scale_up: {replicas: 2}}]"
+		p, other := w.process(yaml), w.process(yaml)
+		p.lag(low, "orders")
+		p.passes()
+
+		w.at(10)
+		other.lag(high, "orders")
+		other.passes()
+		require.Equal(t, int32(4), orders.autoscaler.value)
+
+		w.at(20)
+		term, end := context.WithCancel(t.Context())
+		end()
+		p.runner.run(term)
+		p.lag(low, "orders")
+		p.passes()
+		assert.Equal(t, int32(1), orders.autoscaler.value)
+		metadatatest.AssertEqualExporterKafkalagremediationStage(t, p.telemetry, []metricdata.DataPoint[int64]{
+			stageOf("shop/Deployment/orders", 0),
+		}, metricdatatest.IgnoreTimestamp())
+		p.runner.run(term)
+		_, err := p.telemetry.GetMetric("otelcol_exporter_kafkalagremediation_stage")
+		assert.Error(t, err, "the stage is that of the next leader")
+	})
+}
+
+// failingLock answers with an error, if there is one.
+type failingLock struct {
+	resourcelock.Interface
+	err error
+}
+
+func (l *failingLock) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	return nil, nil, l.err
+}
+
+func (l *failingLock) Create(context.Context, resourcelock.LeaderElectionRecord) error { return l.err }
+
+func (l *failingLock) Update(context.Context, resourcelock.LeaderElectionRecord) error { return l.err }
+
+// TestLeaseFailures: a process that cannot use the Lease does nothing, so people have to see why.
+func TestLeaseFailures(t *testing.T) {
+	leases := schema.GroupResource{Resource: "leases"}
+	inWorld(t, func(t *testing.T, w *world) {
+		p := w.process(byConvention)
+		failing := &failingLock{}
+		lock := &reportingLock{
+			Interface: failing, lease: "monitoring/ladder", logger: p.runner.logger, telemetry: p.runner.telemetry, status: p.runner.status,
+		}
+		calls := func(err error) {
+			failing.err = err
+			_, _, _ = lock.Get(t.Context())
+			_ = lock.Create(t.Context(), resourcelock.LeaderElectionRecord{})
+			_ = lock.Update(t.Context(), resourcelock.LeaderElectionRecord{})
+		}
+		for _, usual := range []error{
+			nil, apierrors.NewNotFound(leases, "ladder"), apierrors.NewConflict(leases, "ladder", errors.New("x")), apierrors.NewAlreadyExists(leases, "ladder"),
+		} {
+			calls(usual)
+		}
+		assert.Zero(t, p.logs.Len())
+		assert.Empty(t, p.statuses)
+
+		calls(apierrors.NewForbidden(leases, "ladder", errors.New("no rights")))
+		logged := p.logs.TakeAll()
+		require.Len(t, logged, 1, "the same error is logged once")
+		assert.Equal(t, "monitoring/ladder", logged[0].ContextMap()["lease"])
+		assert.Contains(t, logged[0].ContextMap()["error"], "no rights; give the collector's ServiceAccount the rights of deploy/kubernetes/components/remediation/leader-election.yaml")
+		metadatatest.AssertEqualExporterKafkalagremediationFailures(t, p.telemetry, []metricdata.DataPoint[int64]{
+			{Value: 3, Attributes: stageOf("", 0).Attributes},
+		}, metricdatatest.IgnoreTimestamp())
+		calls(nil)
+		assert.Equal(t, []componentstatus.Status{
+			componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+		}, p.statuses)
+
+		ended, end := context.WithCancel(t.Context())
+		end()
+		failing.err = context.Canceled
+		_, _, _ = lock.Get(ended)
+		assert.Zero(t, p.logs.Len(), "a shutdown is no failure")
+		assert.Equal(t, []ladder.Reason(nil), p.news())
+	})
+}
