@@ -223,6 +223,7 @@ type webhookBody struct {
 	Namespace string         `json:"namespace,omitempty"`
 	Kind      string         `json:"kind,omitempty"`
 	Name      string         `json:"name,omitempty"`
+	Instance  string         `json:"instance,omitempty"`
 	Group     string         `json:"group,omitempty"`
 	Lag       float64        `json:"lag"`
 	Stage     int            `json:"stage"`
@@ -235,7 +236,7 @@ func (w *webhook) send(ctx context.Context, m notification) error {
 	title, text := w.texts.of(m)
 	body, err := json.Marshal(webhookBody{
 		Title: title, Text: text, Reason: m.Reason, Namespace: m.target.Namespace, Kind: m.target.Kind, Name: m.target.Name,
-		Group: m.Group, Lag: m.Lag, Stage: m.Stage, Opinion: m.Opinion, At: m.At, DryRun: w.dryRun,
+		Instance: m.Instance, Group: m.Group, Lag: m.Lag, Stage: m.Stage, Opinion: m.Opinion, At: m.At, DryRun: w.dryRun,
 	})
 	if err != nil {
 		return err

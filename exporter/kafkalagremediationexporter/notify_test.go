@@ -37,7 +37,7 @@ const (
 
 func message(reason ladder.Reason, stage int) notification {
 	return notification{
-		Message: ladder.Message{Reason: reason, At: start, Stage: stage, Group: "orders", Lag: 200_000}, target: deployment("orders"),
+		Message: ladder.Message{Reason: reason, At: start, Stage: stage, Instance: "alikafka_a", Group: "orders", Lag: 200_000}, target: deployment("orders"),
 	}
 }
 
@@ -47,7 +47,7 @@ func message(reason ladder.Reason, stage int) notification {
 func TestNotificationsGolden(t *testing.T) {
 	scaled, unknown := message(ladder.Acted, 2), message(ladder.NoData, 1)
 	scaled.Raised = &ladder.Raised{From: 2, To: 4}
-	unknown.Group, unknown.Lag = "", 0
+	unknown.Instance, unknown.Group, unknown.Lag = "", "", 0
 	putBack := message(ladder.Recovered, 0)
 	putBack.Raised = scaled.Raised
 	all := []notification{

@@ -53,8 +53,12 @@ func (t *texts) of(m notification) (title, text string) {
 	if m.Reason == ladder.Braked {
 		title, text = w.brakedTitle, fmt.Sprintf(w.brakedText, m.count)
 	} else {
+		group := m.Group
+		if m.Instance != "" { // groups of one name may be on two instances
+			group += " (" + m.Instance + ")"
+		}
 		lines := []string{
-			fmt.Sprintf(w.group, m.Group), fmt.Sprintf(w.lag, m.Lag), fmt.Sprintf(w.what, t.what(m.Message)), fmt.Sprintf(w.next, t.next(m.Message)),
+			fmt.Sprintf(w.group, group), fmt.Sprintf(w.lag, m.Lag), fmt.Sprintf(w.what, t.what(m.Message)), fmt.Sprintf(w.next, t.next(m.Message)),
 		}
 		if m.Group == "" {
 			lines = lines[2:]

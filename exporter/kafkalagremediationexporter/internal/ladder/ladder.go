@@ -320,7 +320,7 @@ func (now Situation) beginEpisode(r *Record) {
 func (now Situation) tell(r *Record, what Reason) {
 	m := Message{Reason: what, At: now.Now, Stage: r.Stage, Opinion: now.Opinion}
 	if worst := now.Worst(); worst != nil {
-		m.Group, m.Lag = worst.Group, worst.Value
+		m.Instance, m.Group, m.Lag = worst.Instance, worst.Group, worst.Value
 	}
 	if !slices.Contains(r.Told, what) {
 		r.Told = append(r.Told, what)

@@ -59,13 +59,14 @@ type Raised struct {
 
 // Message is what people have to be told.
 type Message struct {
-	Reason  Reason    `json:"reason"`
-	At      time.Time `json:"at"`
-	Stage   int       `json:"stage"` // stages that are done
-	Group   string    `json:"group,omitempty"`
-	Lag     float64   `json:"lag"`
-	Opinion Opinion   `json:"opinion,omitempty"` // of Kafka, if it was asked
-	Raised  *Raised   `json:"raised,omitempty"`  // what was done, if that was to scale up
+	Reason   Reason    `json:"reason"`
+	At       time.Time `json:"at"`
+	Stage    int       `json:"stage"` // stages that are done
+	Instance string    `json:"instance,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Lag      float64   `json:"lag"`
+	Opinion  Opinion   `json:"opinion,omitempty"` // of Kafka, if it was asked
+	Raised   *Raised   `json:"raised,omitempty"`  // what was raised, or put back
 }
 
 func (m Message) equal(o Message) bool {
