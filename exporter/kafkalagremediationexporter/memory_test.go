@@ -100,3 +100,25 @@ func TestSwitchedOffIsNotWritten(t *testing.T) {
 		assert.Equal(t, []string{"record orders"}, w.cluster.written())
 	})
 }
+
+// TestRecordWrittenByHand: people can make the ladder begin anew.
+func TestRecordWrittenByHand(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		orders, p := w.cluster.add("orders"), w.process(byConvention)
+		orders.autoscaler, orders.maximum = &fakeObject{value: 1}, 9
+		for minute := 0; minute <= 40; minute += 10 {
+			if minute == 30 {
+				orders.workload.record = `{"version":1,"sequence":1000000}`
+				orders.workload.version++
+			}
+			w.at(minute)
+			p.lag(high, "orders")
+			p.passes()
+		}
+		assert.Equal(t, 2, orders.workload.remembered(t).Stage)
+		w.at(50)
+		p.lag(low, "orders")
+		p.passes()
+		assert.Equal(t, int32(1), orders.autoscaler.value)
+	})
+}

@@ -259,7 +259,7 @@ func (l *ladderRig) replicasOfAWorkload() {
 	for _, want := range []string{recordAnnotation, "LadderRestarted", "LadderScaledUp", "LadderWarned", "LadderRecovered", "replicas were raised from 2 to 4"} {
 		assert.Contains(l.t, describe, want)
 	}
-	for _, want := range []string{"restarted", "raised from 2 to 4", "did not help", "normal again"} {
+	for _, want := range []string{"restarted", "raised from 2 to 4", "please look into it", "put back from 4 to 2"} {
 		l.robot.await(l.t, l.name, want)
 	}
 	assert.NotContains(l.t, collector.Log(), l.robot.secret)
