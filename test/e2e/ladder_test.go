@@ -445,7 +445,7 @@ func (l *ladderRig) revertedFromOutside() {
 	l.awaitStage(l.name, 1)
 	l.Kubectl("patch", "hpa", l.name, "--type=merge", `--patch={"spec":{"minReplicas":2}}`)
 	l.awaitStage(l.name, 3)
-	l.robot.await(l.t, l.name, "taken back from outside")
+	l.robot.await(l.t, l.name, "changed from outside")
 	l.lags.set(instance, l.name, low)
 	l.awaitRecovery(l.name)
 	assert.Equal(l.t, "2", l.Kubectl("get", "hpa", l.name, "-o", "jsonpath={.spec.minReplicas}"))
