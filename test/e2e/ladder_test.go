@@ -537,6 +537,8 @@ func (l *ladderRig) leftAlone() {
 	harness.Eventually(l.t, func() bool { return collector.CountLog("Nothing is done yet", corrupt) >= 1 }, "a long cool-down")
 	assert.Equal(l.t, "{", l.annotations("deployment/" + corrupt)["kafkalagremediation/record-set-aside"])
 	assert.Empty(l.t, l.acts(api))
+	l.Kubectl("annotate", "--overwrite", "deployment", corrupt, recordAnnotation+`={"version":1,"sequence":1000000}`)
+	l.awaitStage(corrupt, 1) // people may make it begin anew
 }
 
 // tooManyAtOnce: then it is not the consumers that are ill.
