@@ -32,21 +32,34 @@ func (converter) Convert(_ context.Context, conf *confmap.Conf) error {
 	return errors.Join(passwords("exporters", exporters)...)
 }
 
-// passwords looks for URLs with a password in the keys that hold URLs, at any depth.
+// passwords looks for URLs with a password in the keys that hold URLs, at any depth. The URLs of a list belong to its key.
 func passwords(path string, settings map[string]any) (errs []error) {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		name := path + "::" + key
-		switch value := settings[key].(type) {
-		case map[string]any:
-			errs = append(errs, passwords(name, value)...)
-		case string:
-			if (strings.HasSuffix(key, "endpoint") || key == "url") && hasPassword(value) {
-				errs = append(errs, fmt.Errorf("%s contains a password, which the exporter would log: "+
-					"take it out of the URL and use the extension basicauth with client_auth", name))
-			}
+		errs = append(errs, passwordsOf(path+"::"+key, key, settings[key])...)
+	}
+	return errs
+}
+
+// passwordsOf looks in the value of one key, which is called name in errors.
+func passwordsOf(name, key string, value any) (errs []error) {
+	switch value := value.(type) {
+	case map[string]any:
+		return passwords(name, value)
+	case []any:
+		for i, element := range value {
+			errs = append(errs, passwordsOf(fmt.Sprintf("%s::%d", name, i), key, element)...)
+		}
+	case string:
+		if holdsURLs(key) && hasPassword(value) {
+			errs = append(errs, fmt.Errorf("%s contains a password, which the exporter would log: "+
+				"take it out of the URL and use the extension basicauth with client_auth", name))
 		}
 	}
 	return errs
+}
+
+func holdsURLs(key string) bool {
+	return strings.HasSuffix(key, "endpoint") || strings.HasSuffix(key, "endpoints") || key == "url" || key == "urls"
 }
 
 func hasPassword(text string) bool {

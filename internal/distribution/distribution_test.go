@@ -2,6 +2,7 @@ package distribution
 
 import (
 	"crypto/x509"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,6 +29,14 @@ func TestConvert(t *testing.T) {
 			},
 			wrong: []string{"exporters::prometheus_remote_write/a::http::endpoint", "exporters::otlp_http::metrics_endpoint"},
 		},
+		"passwords in lists": {
+			exporters: map[string]any{
+				"webhooks":  map[string]any{"webhooks": []any{map[string]any{"url": "https://host/"}, map[string]any{"url": "https://user:S3cret@host/"}}},
+				"endpoints": map[string]any{"endpoints": []any{"https://user@host/", "https://user:S3cret@host/"}},
+				"nested":    map[string]any{"urls": []any{[]any{"https://user:S3cret@host/"}}, "headers": []any{"http://a:S3cret@b"}},
+			},
+			wrong: []string{"exporters::webhooks::webhooks::1::url", "exporters::endpoints::endpoints::1", "exporters::nested::urls::0::0"},
+		},
 		"passwords that are not escaped": {
 			exporters: map[string]any{
 				"percent": map[string]any{"url": "http://user:S3cret%@host/"},
@@ -49,6 +58,7 @@ func TestConvert(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
+			assert.Len(t, strings.Split(err.Error(), "\n"), len(tt.wrong))
 			for _, key := range tt.wrong {
 				require.ErrorContains(t, err, key+" contains a password")
 			}
