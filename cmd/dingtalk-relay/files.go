@@ -18,6 +18,9 @@ func (f files) read() (a dingtalk.Address, err error) {
 	if a.URL, err = readFile(f.url); err != nil {
 		return a, err
 	}
+	if err = a.Validate(); err != nil {
+		return a, fmt.Errorf("%s: %w", f.url, err)
+	}
 	a.Secret, err = readFile(f.secret)
 	return a, err
 }

@@ -39,7 +39,7 @@ func main() {
 func run(ctx context.Context, args []string, logger *zap.Logger) error {
 	flags := flag.NewFlagSet("dingtalk-relay", flag.ContinueOnError)
 	listen := flags.String("listen", ":8060", "address to listen on")
-	urlFile := flags.String("url-file", "/etc/dingtalk/url", "file with the URL of the robot")
+	urlFile := flags.String("url-file", "/etc/dingtalk/url", "file with the URL of the robot, which begins with https://")
 	secretFile := flags.String("secret-file", "/etc/dingtalk/secret", "file with the secret of the robot, which begins with SEC")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
@@ -39,7 +40,7 @@ const (
 
 // Address says where a robot is and how its messages are signed.
 type Address struct {
-	URL    string // of the webhook, with its access_token, which is a secret
+	URL    string // of the webhook, https, with its access_token, which is a secret
 	Secret string // begins with SEC; empty if the robot does not demand a signature
 }
 
@@ -158,11 +159,34 @@ func (r *Robot) attempt(ctx context.Context, message []byte) error {
 	return check(resp)
 }
 
+// Validate returns what is wrong with the address. Its error never contains the address.
+func (a Address) Validate() error {
+	_, err := a.parse()
+	return err
+}
+
+// parse returns the URL. It is https, except for a robot on a loopback host, as tests and demonstrations have it.
+func (a Address) parse() (*url.URL, error) {
+	u, err := url.Parse(a.URL) // its error would repeat the token
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("the URL of the robot is not valid: it should read https://oapi.dingtalk.com/robot/send?access_token=…")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return nil, errors.New("the URL of the robot must begin with https://, since http:// would send its access_token in plain text")
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip, _ := netip.ParseAddr(host) // the zero Addr is not loopback
+	return host == "localhost" || ip.IsLoopback()
+}
+
 // signed returns the URL of a message that is sent now.
 func (a Address) signed(now time.Time) (string, error) {
-	u, err := url.Parse(a.URL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return "", errors.New("the URL of the robot is not valid: it should read https://oapi.dingtalk.com/robot/send?access_token=…")
+	u, err := a.parse()
+	if err != nil {
+		return "", err
 	}
 	if a.Secret == "" {
 		return u.String(), nil

@@ -63,9 +63,17 @@ func TestAddress(t *testing.T) {
 	assert.Equal(t, "https://oapi.dingtalk.com/robot/send?access_token=a&sign=7wsRCQGrqU21fxn1E7zFiUDn2VqRguKM%2B2Kg2yBdS8E%3D&timestamp=1", got)
 
 	for _, wrong := range []string{"", "oapi.dingtalk.com/robot/send?access_token=" + token, "ftp://host/" + token, "://" + token} {
-		_, err := Address{URL: wrong}.signed(time.Now())
+		err := Address{URL: wrong}.Validate()
 		require.ErrorContains(t, err, "is not valid")
 		assert.NotContains(t, err.Error(), token)
+	}
+	for _, plain := range []string{"http://oapi.dingtalk.com", "http://10.0.0.1:8080", "http://localhost.example.com", "HTTP://127.0.0.1.example.com"} {
+		_, err := Address{URL: plain + "/robot/send?access_token=" + token}.signed(time.Now())
+		require.ErrorContains(t, err, "must begin with https://", plain)
+		assert.NotContains(t, err.Error(), token)
+	}
+	for _, loopback := range []string{"http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1"} {
+		assert.NoError(t, Address{URL: loopback}.Validate(), loopback)
 	}
 }
 
