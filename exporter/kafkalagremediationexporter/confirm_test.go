@@ -333,7 +333,7 @@ func TestConfirmTexts(t *testing.T) {
 		ladder.Unasked:    {"", ""},
 		ladder.Stuck:      {"AliKafka：消费位点没有移动，消费者卡住了\n", "AliKafka: offsets do not move, so the consumers are stuck\n"},
 		ladder.Slow:       {"AliKafka：消费位点在移动，消费者只是慢，重启没有用\n", "AliKafka: offsets move, so the consumers are only slow and a restart would not help\n"},
-		ladder.Unanswered: {"AliKafka：没有给出答案，只按积压处置\n", "AliKafka: no answer, so the lag alone decides\n"},
+		ladder.Unanswered: {"AliKafka：没有给出答案，只按堆积处置\n", "AliKafka: no answer, so the lag alone decides\n"},
 	} {
 		for i, language := range []string{languageChinese, languageEnglish} {
 			cfg := createDefaultConfig().(*Config)

@@ -105,29 +105,29 @@ func (t *texts) next(m ladder.Message) string {
 }
 
 var chinese = words{
-	title: "Kafka 消费积压处置：%s", dryRun: "【演练】",
-	group: "消费组：%s", lag: "积压：%.0f 条", what: "处置：%s", next: "下一步：%s", at: "时间：%s（UTC+8）",
+	title: "Kafka 消费堆积处置：%s", dryRun: "【演练】",
+	group: "消费组：%s", lag: "堆积：%.0f 条", what: "处置：%s", next: "下一步：%s", at: "时间：%s（UTC+8）",
 	done: map[ladder.Reason]string{
 		ladder.Warned:    "请人工处理",
-		ladder.NoData:    "查不到积压数据，暂停处置，请检查采集",
+		ladder.NoData:    "查不到堆积数据，暂停处置，请检查采集",
 		ladder.Doubt:     "记录不可信，6 小时内不做任何操作，请检查",
-		ladder.Recovered: "积压已恢复正常",
+		ladder.Recovered: "堆积已恢复正常",
 		ladder.Reverted:  "调高的副本数被外部修改，不再调高；若由 GitOps 工具修改，请让它忽略该字段",
 		ladder.NoRoom:    "无法再增加副本",
 		ladder.Unsettled: "工作负载一直没有就绪（发布未完成或 Pod 不可用），处置推迟",
 	},
 	raised: "副本数（或自动扩缩的最小值）由 %d 调到 %d", restarted: "已重启消费者",
-	putBack: "积压已恢复正常，副本数（或自动扩缩的最小值）已由 %d 还原为 %d",
+	putBack: "堆积已恢复正常，副本数（或自动扩缩的最小值）已由 %d 还原为 %d",
 	opinion: map[ladder.Opinion]string{
 		ladder.Stuck:      "AliKafka：消费位点没有移动，消费者卡住了",
 		ladder.Slow:       "AliKafka：消费位点在移动，消费者只是慢，重启没有用",
-		ladder.Unanswered: "AliKafka：没有给出答案，只按积压处置",
+		ladder.Unanswered: "AliKafka：没有给出答案，只按堆积处置",
 	},
 	stages: map[ladder.StageKind]string{
-		ladder.Restart: "若仍然积压，重启消费者", ladder.ScaleUp: "若仍然积压，增加 %d 个副本", ladder.Notify: "若仍然积压，最后一次通知",
+		ladder.Restart: "若仍然堆积，重启消费者", ladder.ScaleUp: "若仍然堆积，增加 %d 个副本", ladder.Notify: "若仍然堆积，最后一次通知",
 	},
-	nothingNext: "不再自动处置", allClear: "无，下次积压重新开始",
-	brakedTitle: "Kafka 消费积压处置已暂停", brakedText: "同时有 %d 个消费者积压过高，可能是 Kafka 或云监控的问题，未做任何操作，请检查",
+	nothingNext: "不再自动处置", allClear: "无，下次堆积重新开始",
+	brakedTitle: "Kafka 消费堆积处置已暂停", brakedText: "同时有 %d 个消费者堆积过高，可能是 Kafka 或云监控的问题，未做任何操作，请检查",
 }
 
 var english = words{
