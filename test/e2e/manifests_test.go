@@ -77,8 +77,9 @@ func TestAdapterRulesAreTheSame(t *testing.T) {
 	assert.Equal(t, config.ExternalRules, ack.Adapter.Rules.Custom)
 }
 
-// slowQueries have no data here: the trend needs ten minutes, nothing is wrong, and there is no kube-state-metrics.
-var slowQueries = regexp.MustCompile(`kafka_consumer_lag_|points_dropped|points_given_up|refused_metric_points|kube_deployment`)
+// slowQueries have no data here: the trend needs ten minutes, nothing is wrong, there is no
+// kube-state-metrics, and the ladder is another test's.
+var slowQueries = regexp.MustCompile(`kafka_consumer_lag_|points_dropped|points_given_up|refused_metric_points|kube_deployment|kafkalagremediation`)
 
 // dashboardHasData: every query of the dashboard parses, and returns something if it can.
 func (r *rig) dashboardHasData() {
@@ -93,7 +94,7 @@ func (r *rig) dashboardHasData() {
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
 			queries++
-			expr := strings.NewReplacer("$instance_id", ".*", "$consumer_group", ".*", "$deployment", ".*").Replace(target.Expr)
+			expr := strings.NewReplacer("$instance_id", ".*", "$consumer_group", ".*", "$deployment", ".*", "$__rate_interval", "5m").Replace(target.Expr)
 			if slowQueries.MatchString(expr) {
 				r.prometheus.Query(expr) // fails if it does not parse
 				continue
@@ -102,6 +103,21 @@ func (r *rig) dashboardHasData() {
 		}
 	}
 	assert.NotZero(r.t, queries)
+}
+
+// TestTelemetryExists: the collector's own metrics that rules and dashboard ask for are documented. The documents are made of
+// what the code registers.
+func TestTelemetryExists(t *testing.T) {
+	documented := read(t, filepath.Join(harness.Root(), "receiver", "aliyunkafkalagreceiver", "documentation.md")) +
+		read(t, filepath.Join(harness.Root(), "exporter", "kafkalagremediationexporter", "documentation.md"))
+	ours := regexp.MustCompile(`otelcol_(receiver_aliyunkafkalag|exporter_kafkalagremediation)_\w+`)
+	for _, file := range []string{"grafana/dashboard.json", "prometheus/lag-alerts.rules.yaml"} {
+		found := ours.FindAllString(read(t, deployFile(file)), -1)
+		assert.NotEmpty(t, found, file)
+		for _, metric := range found {
+			assert.Contains(t, documented, "### "+metric+"\n", file)
+		}
+	}
 }
 
 // withoutSelector is the manifest of an autoscaler whose metric has no selector.
