@@ -183,7 +183,12 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 						Args  []string
 						Env   []struct {
 							Name, Value string
-							ValueFrom   struct{ SecretKeyRef struct{ Name, Key string } }
+							ValueFrom   struct {
+								SecretKeyRef struct {
+									Name, Key string
+									Optional  bool
+								}
+							}
 						}
 						EnvFrom []struct {
 							SecretRef struct {
@@ -231,7 +236,7 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 	}
 	for _, v := range c.Env {
 		if ref := v.ValueFrom.SecretKeyRef; ref.Name != "" {
-			v.Value = "secret " + ref.Name + "/" + ref.Key
+			v.Value = fmt.Sprint("secret ", ref.Name, "/", ref.Key, " optional ", ref.Optional)
 		}
 		if v.Name != "MY_POD_IP" && !strings.HasPrefix(v.Name, "OTEL_K8S_") {
 			s.Env[v.Name] = v.Value
