@@ -57,6 +57,8 @@ image: need-docker dist/src/go.sum ## Build the container image; with REGISTRY=â
 		$(if $(REGISTRY),--platform linux/amd64$(,)linux/arm64 --push,--load) dist/image
 
 RELEASE_PLATFORMS := linux/amd64 linux/arm64 darwin/arm64
+# With everything that their documents link to.
+RELEASE_FILES := LICENSE *.md collector-config deploy docs receiver/*/*.md receiver/*/*.json exporter/*/*.md
 release_folder = dist/release/otelcol-aliyunkafkalag_$(VERSION)_$(subst /,_,$(1))
 
 .PHONY: release
@@ -191,7 +193,7 @@ define release_for
 	GOOS=$(os) GOARCH=$(arch) cyclonedx-gomod bin -json -std -noserial -notimestamp -version v$(VERSION) \
 		-output $(release_folder).cdx.json $(release_folder)/otelcol-aliyunkafkalag
 	sed -i 's|\.\./\.\.|github.com/aliyunkafkalag/otelcol-aliyunkafkalag|; s|(devel)|v$(VERSION)|' $(release_folder).cdx.json
-	cp -r LICENSE README.md README.zh-CN.md CHANGELOG.md collector-config deploy docs $(release_folder)
+	cp -r --parents $(RELEASE_FILES) $(release_folder)
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX -C dist/release -cf - \
 		$(notdir $(release_folder)) | gzip -n > $(release_folder).tar.gz
 	rm -r $(release_folder)
