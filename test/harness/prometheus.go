@@ -16,8 +16,9 @@ import (
 // Prometheus is a running Prometheus with its receivers for remote write and OTLP on.
 type Prometheus struct {
 	*Process
-	URL string
-	t   testing.TB
+	URL  string
+	t    testing.TB
+	args []string
 }
 
 // StartPrometheus starts Prometheus on an empty database.
@@ -25,16 +26,23 @@ func StartPrometheus(t testing.TB, configFile string, args ...string) *Prometheu
 	t.Helper()
 	address := FreeAddress(t)
 	p := &Prometheus{t: t, URL: "http://" + address}
-	p.Process = Start(t, Binary(t, "PROMETHEUS_BINARY", ".tools/prometheus", "prometheus"), nil, append([]string{
+	p.args = append([]string{
 		"--config.file=" + configFile,
 		"--storage.tsdb.path=" + filepath.Join(t.TempDir(), "data"),
 		"--web.listen-address=" + address,
 		"--web.enable-remote-write-receiver",
 		"--web.enable-otlp-receiver",
 		"--log.level=debug",
-	}, args...)...)
-	Eventually(t, func() bool { return Get(t, p.URL+"/-/ready") != "" }, "Prometheus is ready")
+	}, args...)
+	p.Start()
 	return p
+}
+
+// Start starts a Prometheus that was stopped again, at the same address and with the same database.
+func (p *Prometheus) Start() {
+	p.t.Helper()
+	p.Process = Start(p.t, Binary(p.t, "PROMETHEUS_BINARY", ".tools/prometheus", "prometheus"), nil, p.args...)
+	Eventually(p.t, func() bool { return Get(p.t, p.URL+"/-/ready") != "" }, "Prometheus is ready")
 }
 
 // Sample is a value at a time in unix milliseconds.
