@@ -11,8 +11,8 @@ import (
 )
 
 // StartKEDA starts KEDA's operator and metrics adapter, and registers the adapter with the
-// API server. There is one provider of External metrics: prometheus-adapter or KEDA.
-func (c *ControlPlane) StartKEDA() {
+// API server. There is one provider of External metrics: prometheus-adapter or KEDA. It returns the operator.
+func (c *ControlPlane) StartKEDA() *harness.Process {
 	c.t.Helper()
 	c.Kubectl("apply", "--server-side", "-f", c.kedaCRDs())
 	address, cert, key := c.registerExternalMetrics("keda", "keda-operator-metrics-apiserver")
@@ -20,7 +20,7 @@ func (c *ControlPlane) StartKEDA() {
 	metricsService := harness.FreeAddress(c.t)
 	env := []string{"POD_NAMESPACE=keda", "WATCH_NAMESPACE=", "KEDA_CLUSTER_OBJECT_NAMESPACE=keda"}
 
-	harness.Start(c.t, harness.Binary(c.t, "KEDA_OPERATOR_BINARY", ".tools/keda-operator", "e2e-keda"), env,
+	operator := harness.Start(c.t, harness.Binary(c.t, "KEDA_OPERATOR_BINARY", ".tools/keda-operator", "e2e-keda"), env,
 		"--kubeconfig="+c.admin, "--cert-dir="+certs, "--enable-cert-rotation=false", "--leader-elect=false",
 		"--metrics-service-bind-address="+metricsService,
 		"--metrics-bind-address="+harness.FreeAddress(c.t), "--health-probe-bind-address="+harness.FreeAddress(c.t),
@@ -32,6 +32,7 @@ func (c *ControlPlane) StartKEDA() {
 		"--port="+port(harness.FreeAddress(c.t)),
 	)
 	c.awaitExternalMetrics()
+	return operator
 }
 
 // kedaCertificates is the folder from which operator and adapter trust each other.

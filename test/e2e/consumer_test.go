@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -16,10 +17,20 @@ type consumer struct {
 	name            string
 	instance, group string
 	replicas        int
-	strategy        string // of the Deployment, in YAML; empty is the default of Kubernetes
-	hpa             string // file in deploy/hpa
-	patch           string // file in deploy/hpa, if any
-	maxReplicas     int    // instead of that of the file, if not 0
+	strategy        string   // of the Deployment, in YAML; empty is the default of Kubernetes
+	hpa             string   // file in deploy/hpa
+	patch           string   // file in deploy/hpa, if any
+	maxReplicas     int      // instead of that of the file, if not 0
+	keda            string   // file in deploy/keda, instead of hpa
+	edits           []string // what else is replaced in the text of keda, in pairs of old and new
+}
+
+// scaler is what the manifest of the autoscaler creates, and hpa the name of the HPA that comes of it.
+func (c consumer) scaler() (kind, hpa string) {
+	if c.keda != "" {
+		return "scaledobject", "keda-hpa-" + c.name
+	}
+	return "hpa", c.name
 }
 
 // deployment is the manifest of the consumer's Deployment.
@@ -65,17 +76,22 @@ func (r *rig) run(consumers ...consumer) {
 // remove deletes the autoscalers and then the Deployments.
 func (r *rig) remove(consumers ...consumer) {
 	r.t.Helper()
-	names := []string{}
+	var scalers, deployments []string
 	for _, c := range consumers {
-		names = append(names, c.name)
+		kind, _ := c.scaler()
+		scalers = append(scalers, kind+"/"+c.name)
+		deployments = append(deployments, "deployment/"+c.name)
 	}
-	r.Kubectl(append([]string{"delete", "hpa", "--wait=true"}, names...)...)
-	r.Kubectl(append([]string{"delete", "deployment", "--wait=true"}, names...)...)
+	r.Kubectl(append([]string{"delete", "--wait=true"}, scalers...)...)
+	r.Kubectl(append([]string{"delete", "--wait=true"}, deployments...)...)
 }
 
 // autoscaler is the shipped manifest for the consumer, without the waiting times.
 func (c consumer) autoscaler(r *rig) string {
 	r.t.Helper()
+	if c.keda != "" {
+		return c.scaledObject(r)
+	}
 	text := strings.NewReplacer(
 		"docking-analog-consumer", c.name,
 		"instance_id: "+instance, "instance_id: "+c.instance,
@@ -91,6 +107,44 @@ func (c consumer) autoscaler(r *rig) string {
 		require.NoError(r.t, yaml.Unmarshal([]byte(read(r.t, deployFile("hpa", c.patch))), &patch))
 		behavior = patch.Spec.Behavior
 	}
+	spec := manifest["spec"].(map[string]any)
+	spec["behavior"] = withoutWaiting(behavior)
+	if c.maxReplicas != 0 {
+		spec["maxReplicas"] = c.maxReplicas
+	}
+	out, err := yaml.Marshal(manifest)
+	require.NoError(r.t, err)
+	return string(out)
+}
+
+// scaledObject is the shipped manifest of KEDA for the consumer, without the waiting times.
+func (c consumer) scaledObject(r *rig) string {
+	r.t.Helper()
+	text := read(r.t, deployFile("keda", c.keda))
+	for edit := range slices.Chunk(c.edits, 2) {
+		require.Contains(r.t, text, edit[0])
+		text = strings.Replace(text, edit[0], edit[1], 1)
+	}
+	text = strings.NewReplacer(
+		"docking-analog-consumer", c.name,
+		instance, c.instance,
+		"cust_docking_analog", c.group,
+		"http://prometheus.monitoring.svc:9090", r.prometheus.URL,
+	).Replace(text)
+	var manifest map[string]any
+	require.NoError(r.t, yaml.Unmarshal([]byte(text), &manifest))
+	spec := manifest["spec"].(map[string]any)
+	spec["pollingInterval"] = 1
+	spec["advanced"] = map[string]any{
+		"horizontalPodAutoscalerConfig": map[string]any{"behavior": withoutWaiting(map[string]any{})},
+	}
+	out, err := yaml.Marshal(manifest)
+	require.NoError(r.t, err)
+	return string(out)
+}
+
+// withoutWaiting lets an autoscaler go all the way at once, and keeps what else its behavior says.
+func withoutWaiting(behavior map[string]any) map[string]any {
 	for _, direction := range []string{"scaleUp", "scaleDown"} {
 		rules, ok := behavior[direction].(map[string]any)
 		if !ok {
@@ -100,14 +154,7 @@ func (c consumer) autoscaler(r *rig) string {
 		rules["policies"] = []any{map[string]any{"type": "Pods", "value": 10, "periodSeconds": 1}}
 		behavior[direction] = rules
 	}
-	spec := manifest["spec"].(map[string]any)
-	spec["behavior"] = behavior
-	if c.maxReplicas != 0 {
-		spec["maxReplicas"] = c.maxReplicas
-	}
-	out, err := yaml.Marshal(manifest)
-	require.NoError(r.t, err)
-	return string(out)
+	return behavior
 }
 
 type replicaCount struct{ spec, status int }
@@ -173,7 +220,8 @@ func (r *rig) awaitMetrics(consumers []consumer) {
 	harness.Eventually(r.t, func() bool {
 		states := r.autoscalers()
 		for _, c := range consumers {
-			if s := states[c.name]; s.active != "True" || s.metrics == 0 {
+			_, hpa := c.scaler()
+			if s := states[hpa]; s.active != "True" || s.metrics == 0 {
 				return false
 			}
 		}
