@@ -39,14 +39,18 @@ func main() {
 func run(ctx context.Context, args []string, logger *zap.Logger) error {
 	flags := flag.NewFlagSet("dingtalk-relay", flag.ContinueOnError)
 	listen := flags.String("listen", ":8060", "address to listen on")
-	urlFile := flags.String("url-file", "/etc/dingtalk/url", "file with the URL of the robot, which begins with https://")
+	urlFile := flags.String("url-file", "/etc/dingtalk/url", "file with the URL of the robot")
 	secretFile := flags.String("secret-file", "/etc/dingtalk/secret", "file with the secret of the robot, which begins with SEC")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	address := files{*urlFile, *secretFile}.read
-	if _, err := address(); err != nil {
+	robot, err := address()
+	if err != nil {
 		return err
+	}
+	if robot.IsPlain() {
+		logger.Warn(dingtalk.PlainWarning)
 	}
 	server := &http.Server{
 		Addr:              *listen,

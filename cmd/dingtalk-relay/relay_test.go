@@ -112,9 +112,9 @@ func TestFiles(t *testing.T) {
 	f := files{filepath.Join(dir, "url"), filepath.Join(dir, "secret")}
 	_, err := f.read()
 	require.ErrorContains(t, err, f.url)
-	require.NoError(t, os.WriteFile(f.url, []byte("http://example.com/robot/send?access_token=0123token"), 0o600))
+	require.NoError(t, os.WriteFile(f.url, []byte("htps://example.com/robot/send?access_token=0123token"), 0o600))
 	_, err = f.read()
-	require.ErrorContains(t, err, f.url+": the URL of the robot must begin with https://")
+	require.ErrorContains(t, err, f.url+": the URL of the robot is not valid")
 	assert.NotContains(t, err.Error(), "0123token")
 	require.NoError(t, os.WriteFile(f.url, []byte("https://example.com\n"), 0o600))
 	require.NoError(t, os.WriteFile(f.secret, []byte(" \n"), 0o600))

@@ -3,7 +3,6 @@ package kafkalagremediationexporter
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/alicloud"
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/dingtalk"
 )
 
 // Config is the configuration of the exporter.
@@ -199,6 +199,10 @@ type DingTalkConfig struct {
 	Secret configopaque.String `mapstructure:"secret"`
 }
 
+func (d *DingTalkConfig) address() dingtalk.Address {
+	return dingtalk.Address{URL: string(d.URL), Secret: string(d.Secret)}
+}
+
 // Validate returns everything that is wrong in one error. Each begins with the path of its key.
 func (cfg *Config) Validate() error {
 	var all []error
@@ -284,8 +288,9 @@ func (cfg *Config) validateConfirm(check checkFunc) {
 func (n *NotificationsConfig) validate(check checkFunc) {
 	check(n.Language == languageChinese || n.Language == languageEnglish, "notifications::language: must be zh or en, not %q", n.Language)
 	if d := n.DingTalk.Get(); d != nil {
-		u, err := url.Parse(string(d.URL)) // its error would repeat the token
-		check(err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"), "notifications::dingtalk::url: must be the URL of a robot, https://oapi.dingtalk.com/robot/send?access_token=…")
+		if err := d.address().Validate(); err != nil {
+			check(false, "notifications::dingtalk::url: %w", err)
+		}
 	}
 	if w := n.Webhook.Get(); w != nil {
 		check(w.Endpoint != "", "notifications::webhook::endpoint: must be set")

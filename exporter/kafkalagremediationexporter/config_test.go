@@ -156,7 +156,7 @@ func TestValidate(t *testing.T) {
 		oneOf    = ": must be one of restart, scale_up and notify"
 		group    = "targets::0: one of group and group_regexp must be set, and not both"
 		workload = "targets::0: one of deployment and statefulset must be set, and not both"
-		robot    = "notifications::dingtalk::url: must be the URL of a robot, https://oapi.dingtalk.com/robot/send?access_token=…"
+		robot    = "notifications::dingtalk::url: the URL of the robot is not valid: it should read https://oapi.dingtalk.com/robot/send?access_token=…"
 		braces   = "; before a letter, a digit or _ write $${1}"
 	)
 	tests := []struct {

@@ -77,9 +77,10 @@ func newNotifier(ctx context.Context, cfg *Config, hook *http.Client, logger *za
 	n := &notifier{ctx: ctx, telemetry: telemetry, logger: logger, pending: map[notificationKey]*delivery{}}
 	texts := newTexts(cfg)
 	if d := cfg.Notifications.DingTalk.Get(); d != nil {
-		robot := dingtalk.NewRobot(func() (dingtalk.Address, error) {
-			return dingtalk.Address{URL: string(d.URL), Secret: string(d.Secret)}, nil
-		})
+		if d.address().IsPlain() {
+			logger.Warn(dingtalk.PlainWarning)
+		}
+		robot := dingtalk.NewRobot(func() (dingtalk.Address, error) { return d.address(), nil })
 		n.add("dingtalk", func(ctx context.Context, m notification) error {
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()

@@ -40,7 +40,7 @@ const (
 
 // Address says where a robot is and how its messages are signed.
 type Address struct {
-	URL    string // of the webhook, https, with its access_token, which is a secret
+	URL    string // of the webhook, with its access_token, which is a secret
 	Secret string // begins with SEC; empty if the robot does not demand a signature
 }
 
@@ -165,14 +165,19 @@ func (a Address) Validate() error {
 	return err
 }
 
-// parse returns the URL. It is https, except for a robot on a loopback host, as tests and demonstrations have it.
+// IsPlain reports whether the access_token travels in plain text to another host, as to a gateway without TLS.
+func (a Address) IsPlain() bool {
+	u, err := a.parse()
+	return err == nil && u.Scheme == "http" && !isLoopback(u.Hostname())
+}
+
+// PlainWarning is what to log about an address that IsPlain.
+const PlainWarning = "The URL of the robot does not begin with https://, so its access_token travels in plain text"
+
 func (a Address) parse() (*url.URL, error) {
 	u, err := url.Parse(a.URL) // its error would repeat the token
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, errors.New("the URL of the robot is not valid: it should read https://oapi.dingtalk.com/robot/send?access_token=…")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return nil, errors.New("the URL of the robot must begin with https://, since http:// would send its access_token in plain text")
 	}
 	return u, nil
 }
