@@ -22,6 +22,12 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/dingtalk"
 )
 
+// What deploy/kubernetes/dingtalk-relay relies on.
+const (
+	defaultListen = ":8060"
+	defaultFolder = "/etc/dingtalk"
+)
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -38,9 +44,9 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, logger *zap.Logger) error {
 	flags := flag.NewFlagSet("dingtalk-relay", flag.ContinueOnError)
-	listen := flags.String("listen", ":8060", "address to listen on")
-	urlFile := flags.String("url-file", "/etc/dingtalk/url", "file with the URL of the robot")
-	secretFile := flags.String("secret-file", "/etc/dingtalk/secret", "file with the secret of the robot, which begins with SEC")
+	listen := flags.String("listen", defaultListen, "address to listen on")
+	urlFile := flags.String("url-file", defaultFolder+"/url", "file with the URL of the robot")
+	secretFile := flags.String("secret-file", defaultFolder+"/secret", "file with the secret of the robot, which begins with SEC")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

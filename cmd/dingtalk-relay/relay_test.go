@@ -3,18 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/internal/dingtalk"
 )
@@ -138,4 +141,60 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	cancel()
 	require.NoError(t, run(ctx, args, zap.NewNop()))
 	require.ErrorContains(t, run(t.Context(), append(args, "-listen=nowhere"), zap.NewNop()), "nowhere")
+}
+
+// TestDeployment: the manifest and Alertmanager's configuration suit the relay.
+func TestDeployment(t *testing.T) {
+	type probe struct {
+		HTTPGet struct{ Path string } `yaml:"httpGet"`
+	}
+	var deployment struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Ports []struct {
+							ContainerPort int `yaml:"containerPort"`
+						}
+						Readiness    probe `yaml:"readinessProbe"`
+						Liveness     probe `yaml:"livenessProbe"`
+						VolumeMounts []struct {
+							MountPath string `yaml:"mountPath"`
+						} `yaml:"volumeMounts"`
+					}
+				}
+			}
+		}
+	}
+	decode(t, "kubernetes/dingtalk-relay/deployment.yaml", &deployment)
+	container := deployment.Spec.Template.Spec.Containers[0]
+	assert.Equal(t, defaultListen, fmt.Sprintf(":%d", container.Ports[0].ContainerPort))
+	assert.Equal(t, defaultFolder, container.VolumeMounts[0].MountPath)
+	for _, probe := range []probe{container.Readiness, container.Liveness} {
+		w := httptest.NewRecorder()
+		newHandler(nil, zap.NewNop()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, probe.HTTPGet.Path, http.NoBody))
+		assert.Equal(t, http.StatusOK, w.Code)
+	}
+
+	var alertmanager struct {
+		Receivers []struct {
+			Name     string
+			Webhooks []struct{ Timeout time.Duration } `yaml:"webhook_configs"`
+		}
+	}
+	decode(t, "alertmanager/alertmanager.yaml", &alertmanager)
+	for _, receiver := range alertmanager.Receivers {
+		if receiver.Name == "dingtalk-signed" {
+			assert.Greater(t, receiver.Webhooks[0].Timeout, sendLimit, "Alertmanager waits for the relay")
+			return
+		}
+	}
+	t.Error("there is no receiver dingtalk-signed")
+}
+
+func decode(t *testing.T, file string, into any) {
+	t.Helper()
+	content, err := os.ReadFile("../../deploy/" + file)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(content, into))
 }
