@@ -54,7 +54,8 @@ func (r *rig) createNamespaces(manifest string) {
 			return
 		}
 		if ns := object.Metadata.Namespace; ns != "" {
-			r.Apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + ns + "}}")
+			// Pods that are not as restricted as they could be are warned of.
+			r.Apply("{apiVersion: v1, kind: Namespace, metadata: {name: " + ns + ", labels: {pod-security.kubernetes.io/warn: restricted}}}")
 		}
 	}
 }
