@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,13 +170,15 @@ func TestDingTalkMessages(t *testing.T) {
 	ding := startDingTalk(t)
 	alertmanager := startAlertmanager(t, "dingtalk", ding.url)
 
-	postAlerts(t, alertmanager, oddAlerts())
+	strange := oddAlerts()
+	postAlerts(t, alertmanager, strange)
 	text := ding.await(t, fmt.Sprintf("Kafka 告警 KafkaConsumerLagStale (%d)", len(odd)))
-	for _, shown := range odd {
+	for group, shown := range odd {
 		assert.Contains(t, text, "**"+shown+"** "+instance)
+		assert.Contains(t, text, "?var-instance_id="+instance+"&var-consumer_group="+url.QueryEscape(group)+")")
 	}
-	assert.Contains(t, text, time.Now().UTC().Add(8*time.Hour).Format("2006-01-02"), "the time is that of UTC+8")
-	assert.Contains(t, text, "(UTC+8)")
+	assert.Contains(t, text, "lag: **190000** ")
+	assert.Contains(t, text, strange[0].StartsAt.UTC().Add(8*time.Hour).Format("2006-01-02 15:04")+" (UTC+8)")
 
 	var alerts []alert
 	for i := range 100 {
