@@ -69,7 +69,7 @@ func TestControlRejects(t *testing.T) {
 		{"/sim/points", `{"points":[{"instance_id":"a"}]}`, "points[0]: timestamp is missing"},
 		{"/sim/points", `[]`, "json: cannot unmarshal"},
 		{"/sim/consumers", `{"instance_id":"a","consumer_group":"g","consumer":"dead"}`, `consumer: "dead" is not stuck`},
-		{"/sim/consumers", `{"instance_id":"a","consumer_group":"h"}`, `the scenario has no group "h" in instance "a"`},
+		{"/sim/consumers", `{"instance_id":"a","consumer_group":"h"}`, `neither the scenario nor an added point has the group "h" in instance "a"`},
 		{"/sim/clock", `{}`, `offset: time: invalid duration ""; it is`},
 		{"/sim/clock", `{"offset":"soon"}`, `invalid duration "soon"`},
 		{"/sim/clock", `{"advance":"1m"}`, `unknown field "advance"`},

@@ -47,17 +47,27 @@ type addedPoint struct {
 	identity
 	timestamp int64 // unix milliseconds
 	published time.Time
+	lag       float64 // the statistic Value; -1 without it
 	json      string
 }
 
 func (p addedPoint) text() string { return p.json }
+
+// isOf reports whether the point has a lag of a group, in messages.
+func (p addedPoint) isOf(id groupID) bool {
+	return p.instanceID == id.instance && p.consumerGroup == id.group && p.lag >= 0 && p.lag <= maxLag
+}
 
 func (p Point) ready() addedPoint {
 	a := addedPoint{
 		identity:  newIdentity(p.UserID, p.InstanceID, p.ConsumerGroup, p.Topic),
 		timestamp: p.Timestamp.UnixMilli(),
 		published: p.PublishedAt,
+		lag:       -1,
 		json:      p.Raw,
+	}
+	if lag, ok := p.Statistics["Value"]; ok {
+		a.lag = lag
 	}
 	if p.Raw == "" {
 		var numbers strings.Builder

@@ -1,9 +1,11 @@
 package cmssim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 const (
@@ -34,25 +36,22 @@ type Consumer struct {
 	Consumer      string `json:"consumer"` // ConsumerStuck, or empty
 }
 
-// SetConsumer makes a group of the scenario stop reading, or read again, from now on. Its lag stays that of the scenario.
+// SetConsumer makes a group stop reading, or read again, from now on. Its lag stays that of the scenario or of its points.
 func (s *Server) SetConsumer(c Consumer) error {
 	if c.Consumer != "" && c.Consumer != ConsumerStuck {
 		return fmt.Errorf("consumer: %q is not %s", c.Consumer, ConsumerStuck)
 	}
-	since, found := int64(0), false
-	if c.Consumer == ConsumerStuck {
-		since = s.Now().UnixMilli()
+	return s.store.setConsumer(groupID{c.InstanceID, c.ConsumerGroup}, c.Consumer, s.Now().UnixMilli())
+}
+
+func (s *store) setConsumer(id groupID, consumer string, now int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.lagsOf(id)) == 0 {
+		return fmt.Errorf("neither the scenario nor an added point has the group %q in instance %q", id.group, id.instance)
 	}
-	for _, list := range s.store.series {
-		for _, one := range list {
-			if one.instanceID == c.InstanceID && one.consumerGroup == c.ConsumerGroup {
-				one.stuckSince.Store(since)
-				found = true
-			}
-		}
-	}
-	if !found {
-		return fmt.Errorf("the scenario has no group %q in instance %q", c.ConsumerGroup, c.InstanceID)
+	if delete(s.stuck, id); consumer == ConsumerStuck {
+		s.stuck[id] = now
 	}
 	return nil
 }
@@ -63,8 +62,8 @@ type offsets struct {
 	BrokerOffset, ConsumerOffset, LastTimestamp int64
 }
 
-// getConsumerProgress answers a call with the offsets at the server's time, or returns the error to answer with. Faults,
-// points that were added and publication delays do not matter here.
+// getConsumerProgress answers a call with the offsets at the server's time, or returns the error to answer with. Faults
+// and publication delays do not matter here, and added points only for a group that the scenario does not have.
 func (s *Server) getConsumerProgress(c *call, params url.Values) *serviceError {
 	p := parameters{values: params}
 	p.checkNames(progressKeys)
@@ -76,7 +75,7 @@ func (s *Server) getConsumerProgress(c *call, params url.Values) *serviceError {
 	}
 	instance, group := params.Get("InstanceId"), params.Get("ConsumerId")
 	c.entry.Instances, c.entry.Groups = []string{instance}, []string{group}
-	topics := s.store.progress(instance, group, s.Now().UnixMilli())
+	topics := s.store.progress(groupID{instance, group}, s.Now().UnixMilli())
 	if len(topics) == 0 {
 		return errGroup
 	}
@@ -89,33 +88,59 @@ func (s *Server) getConsumerProgress(c *call, params url.Values) *serviceError {
 }
 
 // progress returns the elements of TopicList for a group, none if there is no such group at that time.
-func (s *store) progress(instance, group string, now int64) (topics []map[string]any) {
-	for _, metric := range []string{MetricTopicAccumulation, MetricAccumulation} {
-		for _, c := range s.series[metric] {
-			lag, ok := c.value(now)
-			if !ok || c.instanceID != instance || c.consumerGroup != group || c.topic == "" && len(topics) > 0 {
-				continue
-			}
-			name := c.topic
-			if name == "" {
-				name = plainTopic
-			}
+func (s *store) progress(id groupID, now int64) (topics []map[string]any) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, l := range s.lagsOf(id) {
+		if lag, ok := l.at(now); ok {
 			topics = append(topics, map[string]any{
-				"Topic": name, "LastTimestamp": -1, "TotalDiff": int64(lag),
-				"OffsetList": map[string]any{"OffsetList": c.offsets(int64(lag), now)},
+				"Topic": l.topic, "LastTimestamp": -1, "TotalDiff": int64(lag),
+				"OffsetList": map[string]any{"OffsetList": s.offsets(id, l, int64(lag), now)},
 			})
 		}
 	}
 	return topics
 }
 
+// topicLag is the lag of a group in a topic at any time, if it has one then.
+type topicLag struct {
+	topic string
+	at    func(ts int64) (lag float64, ok bool)
+}
+
+// lagsOf returns the lags of a group in the scenario: those of its topics, or that of all together. A group that the
+// scenario does not have has the lag of its added points.
+func (s *store) lagsOf(id groupID) (lags []topicLag) {
+	for _, metric := range []string{MetricTopicAccumulation, MetricAccumulation} {
+		for _, c := range s.series[metric] {
+			if c.instanceID == id.instance && c.consumerGroup == id.group && (c.topic != "" || len(lags) == 0) {
+				lags = append(lags, topicLag{cmp.Or(c.topic, plainTopic), c.value})
+			}
+		}
+	}
+	if len(lags) == 0 && slices.ContainsFunc(s.points[MetricAccumulation], func(p addedPoint) bool { return p.isOf(id) }) {
+		lags = append(lags, topicLag{plainTopic, func(ts int64) (float64, bool) { return s.newestLag(id, ts) }})
+	}
+	return lags
+}
+
+// newestLag returns the lag of the newest added point of a group that is not after a time.
+func (s *store) newestLag(id groupID, ts int64) (lag float64, ok bool) {
+	for _, p := range s.points[MetricAccumulation] {
+		if p.isOf(id) && p.timestamp <= ts {
+			lag, ok = p.lag, true
+		}
+	}
+	return lag, ok
+}
+
 // offsets returns the offsets of the partitions. Those of a group that is stuck are what they were when it stopped, and the
 // newest ones follow its lag, which therefore must not fall.
-func (s *series) offsets(lag, now int64) []offsets {
+func (s *store) offsets(id groupID, l topicLag, lag, now int64) []offsets {
 	read, then := now, float64(lag)
-	if since := s.stuckSince.Load(); since != 0 {
+	if since, stuck := s.stuck[id]; stuck {
 		read = since
-		then, _ = s.value(since) // no lag if the group appeared later
+		then, _ = l.at(since) // no lag if the group appeared later
 	}
 	list := make([]offsets, partitions)
 	for i := range list {

@@ -3,6 +3,7 @@ package cmssim
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -122,43 +123,70 @@ func TestProgressOfAGroupThatDisappears(t *testing.T) {
 	assert.Equal(t, "BIZ_SUBSCRIPTION_NOT_FOUND", e["Code"])
 }
 
-// TestSetConsumer: a group that is made to stop, and to read again, never goes back.
+// TestSetConsumer: a group that is made to stop, and to read again, never goes back. It may be one of added points.
 func TestSetConsumer(t *testing.T) {
+	for _, group := range []string{"slow", "added"} {
+		t.Run(group, func(t *testing.T) {
+			s := startYAML(t, consumers)
+			lag := 7.0
+			addPoint := func() {
+				require.NoError(t, s.AddPoints(Point{Timestamp: s.Now(), InstanceID: "a", ConsumerGroup: "added", Statistics: map[string]float64{"Value": lag}}))
+			}
+			addPoint()
+			last := s.progress(group)
+			for i, step := range []struct {
+				consumer string
+				want     alikafka.Verdict
+			}{{"", alikafka.Slow}, {"stuck", alikafka.Stuck}, {"", alikafka.Slow}, {"stuck", alikafka.Stuck}} {
+				status, reply := s.control("POST", "/sim/consumers", `{"instance_id":"a","consumer_group":"`+group+`","consumer":"`+step.consumer+`"}`)
+				require.Equal(t, http.StatusOK, status, reply)
+				if step.consumer == ConsumerStuck {
+					last = s.progress(group)
+				}
+				s.clock.advance(time.Minute)
+				lag += float64(i) * 100
+				addPoint()
+				now := s.progress(group)
+				verdict, reason := alikafka.Compare(last, now)
+				assert.Equal(t, step.want, verdict, "%q: %s", step.consumer, reason)
+				last = now
+			}
+		})
+	}
+}
+
+// TestProgressOfAddedPoints: the newest lag counts. Points without one, of another group, or of later do not.
+func TestProgressOfAddedPoints(t *testing.T) {
 	s := startYAML(t, consumers)
-	set := func(consumer string) {
-		t.Helper()
-		status, reply := s.control("POST", "/sim/consumers", `{"instance_id":"a","consumer_group":"slow","consumer":"`+consumer+`"}`)
-		require.Equal(t, http.StatusOK, status, reply)
-	}
-	var last []offsets
-	read := func() alikafka.Verdict {
-		c := s.store.series[MetricAccumulation][0]
-		lag, _ := c.value(s.Now().UnixMilli())
-		now := c.offsets(int64(lag), s.Now().UnixMilli())
-		before, after := alikafka.Progress{}, alikafka.Progress{}
-		for i := range last {
-			before[alikafka.Partition{ID: int32(i)}] = alikafka.Offsets{Consumer: last[i].ConsumerOffset, Broker: last[i].BrokerOffset}
-			after[alikafka.Partition{ID: int32(i)}] = alikafka.Offsets{Consumer: now[i].ConsumerOffset, Broker: now[i].BrokerOffset}
+	value := func(v float64) map[string]float64 { return map[string]float64{"Value": v} }
+	require.NoError(t, s.AddPoints(
+		Point{Timestamp: testStart.Add(-time.Minute), InstanceID: "a", ConsumerGroup: "added", Statistics: value(3)},
+		Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "added", Statistics: value(5), PublishedAt: testStart.Add(time.Hour)},
+		Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "added", Statistics: map[string]float64{"Maximum": 6}},
+		Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "added", Statistics: value(math.NaN())},
+		Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "added", Raw: "{}"},
+		Point{Timestamp: testStart, InstanceID: "b", ConsumerGroup: "added", Statistics: value(7)},
+		Point{Timestamp: testStart, InstanceID: "a", ConsumerGroup: "slow", Statistics: value(8)},
+		Point{Timestamp: testStart.Add(time.Minute), InstanceID: "a", ConsumerGroup: "added", Statistics: value(9)},
+		Point{Timestamp: testStart.Add(time.Minute), InstanceID: "a", ConsumerGroup: "later", Statistics: value(9)},
+	))
+	for group, want := range map[string]int64{"added": 5, "slow": 7, "later": 0} {
+		var lag int64
+		for _, o := range s.progress(group) {
+			lag += o.Broker - o.Consumer
 		}
-		last = now
-		verdict, _ := alikafka.Compare(before, after)
-		return verdict
+		assert.Equal(t, want, lag, group)
 	}
-	read()
-	for _, step := range []struct {
-		consumer string
-		want     alikafka.Verdict
-	}{{"", alikafka.Slow}, {"stuck", alikafka.Stuck}, {"", alikafka.Slow}, {"stuck", alikafka.Stuck}} {
-		set(step.consumer)
-		if step.consumer == ConsumerStuck {
-			read()
+}
+
+// progress is how far a group of instance a is, empty if there is none.
+func (s *simulator) progress(group string) alikafka.Progress {
+	all := alikafka.Progress{}
+	for _, topic := range s.store.progress(groupID{"a", group}, s.Now().UnixMilli()) {
+		for _, o := range topic["OffsetList"].(map[string]any)["OffsetList"].([]offsets) {
+			partition := alikafka.Partition{Topic: topic["Topic"].(string), ID: int32(o.Partition)} //nolint:gosec // 0 or 1
+			all[partition] = alikafka.Offsets{Consumer: o.ConsumerOffset, Broker: o.BrokerOffset}
 		}
-		s.clock.advance(time.Minute)
-		assert.Equal(t, step.want, read(), step.consumer)
-		var total int64
-		for _, o := range last {
-			total += o.BrokerOffset - o.ConsumerOffset
-		}
-		assert.Positive(t, total)
 	}
+	return all
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -50,7 +49,6 @@ type series struct {
 	origin     int64 // when the scenario started
 	start, end int64 // [start, end)
 	curves     []curve
-	stuckSince atomic.Int64 // when the group stopped reading; 0 while it reads
 }
 
 // value returns the lag at a time, and reports whether there is one.
@@ -98,9 +96,6 @@ func compile(sc Scenario, now time.Time) map[string][]*series {
 			delay:    (sc.PublicationDelay + g.ExtraPublicationDelay).Milliseconds(),
 			origin:   now.UnixMilli(), start: math.MinInt64, end: math.MaxInt64,
 			curves: curves,
-		}
-		if g.Consumer == ConsumerStuck {
-			s.stuckSince.Store(s.origin)
 		}
 		if g.Start > 0 {
 			s.start = now.Add(g.Start).UnixMilli()

@@ -11,13 +11,26 @@ import (
 // store has all points: those of the scenario, which are computed on demand, and those that were added.
 type store struct {
 	series map[string][]*series // by metric
+	origin int64                // when the scenario started, in unix milliseconds
 
 	mu     sync.RWMutex
 	points map[string][]addedPoint // by metric, sorted by timestamp
+	stuck  map[groupID]int64       // when groups stopped reading, in unix milliseconds
 }
 
+// groupID names a consumer group.
+type groupID struct{ instance, group string }
+
 func newStore(sc Scenario, now time.Time) *store {
-	return &store{series: compile(sc, now), points: map[string][]addedPoint{}}
+	s := &store{series: compile(sc, now), origin: now.UnixMilli(), points: map[string][]addedPoint{}, stuck: map[groupID]int64{}}
+	for _, in := range sc.Instances {
+		for _, g := range in.Groups {
+			if g.Consumer == ConsumerStuck {
+				s.stuck[groupID{in.ID, g.Name}] = s.origin
+			}
+		}
+	}
+	return s
 }
 
 func (s *store) add(points []Point) {
