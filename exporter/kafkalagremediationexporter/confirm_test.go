@@ -68,6 +68,7 @@ type confirmTest struct {
 	logs   *observer.ObservedLogs
 	events chan string
 	values map[string]float64 // lags by group
+	hold   chan struct{}      // AliKafka answers when it is closed; nil is at once
 }
 
 var consumers = cluster.Target{Namespace: "shop", Kind: cluster.Deployment, Name: "consumers"}
@@ -80,8 +81,9 @@ func newConfirmTest(t *testing.T, secret string, change func(*Config)) *confirmT
 	}
 	sim, err := cmssim.New(cmssim.Options{Scenario: cmssim.Scenario{Instances: []cmssim.Instance{{ID: "i", Groups: groups}}}})
 	require.NoError(t, err)
+	c := &confirmTest{t: t, sim: sim, target: &confirmTarget{}, values: map[string]float64{}}
 	client, err := alikafka.NewClient(alicloud.Settings{
-		Region: "cn-hangzhou", Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: inProcess{sim}},
+		Region: "cn-hangzhou", Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: inProcess{http.HandlerFunc(c.serve)}},
 		Credentials: alicloud.CredentialSettings{Type: alicloud.CredentialAccessKey, AccessKeyID: cmssim.AccessKeyID, AccessKeySecret: secret},
 	})
 	require.NoError(t, err)
@@ -93,7 +95,7 @@ func newConfirmTest(t *testing.T, secret string, change func(*Config)) *confirmT
 	t.Cleanup(telemetry.Shutdown)
 	core, logs := observer.New(zapcore.DebugLevel)
 	events := record.NewFakeRecorder(100)
-	c := &confirmTest{t: t, sim: sim, target: &confirmTarget{}, logs: logs, events: events.Events, values: map[string]float64{}}
+	c.logs, c.events = logs, events.Events
 	notifier := &notifier{ctx: t.Context(), pending: map[notificationKey]*delivery{}}
 	notifier.add("nobody", nil)
 	c.runner = &runner{
@@ -103,6 +105,14 @@ func newConfirmTest(t *testing.T, secret string, change func(*Config)) *confirmT
 		confirmer: newConfirmer(client, cfg.AliKafka.Wait, zap.New(core)),
 	}
 	return c
+}
+
+// serve answers as AliKafka.
+func (c *confirmTest) serve(w http.ResponseWriter, r *http.Request) {
+	if c.hold != nil {
+		<-c.hold
+	}
+	c.sim.ServeHTTP(w, r)
 }
 
 // pass makes a pass with points of now, and waits until nothing moves but the time.
@@ -293,6 +303,31 @@ func TestConfirmEnds(t *testing.T) {
 		assert.Equal(t, map[string]int{"stuck": 3}, c.asked())
 		require.Len(t, c.target.decisions, 1)
 		assert.Equal(t, ladder.Stuck, c.target.decisions[0].Record.Opinion)
+	})
+}
+
+// TestConfirmEndsLast: the runner does not end before its questions, even if one does not heed the end at once.
+func TestConfirmEndsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConfirmTest(t, cmssim.AccessKeySecret, func(*Config) {})
+		c.values["stuck"], c.hold = 200_000, make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		c.run(ctx, 20*time.Second)
+		cancel()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.runner.run(ctx)
+		}()
+		synctest.Wait()
+		select {
+		case <-ended:
+			assert.Fail(t, "the question is under way")
+		default:
+		}
+		close(c.hold)
+		<-ended
+		assert.Equal(t, map[string]int{"stuck": 1}, c.asked(), "no second look")
 	})
 }
 
