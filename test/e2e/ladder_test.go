@@ -55,6 +55,7 @@ func TestLadder(t *testing.T) {
 	run("dry run", (*ladderRig).dryRun)
 	run("left alone", (*ladderRig).leftAlone)
 	run("too many", (*ladderRig).tooManyAtOnce)
+	run("confirm", (*ladderRig).secondOpinion)
 }
 
 // actAsKubelet makes all pods ready until the test ends.
@@ -148,6 +149,7 @@ type ladderRecord struct {
 	Episode string
 	Stage   int
 	Result  string
+	Opinion string
 	Raised  *struct{ From, To int }
 	Unsent  []any
 }
