@@ -94,6 +94,7 @@ func TestStorySuitsTheConfiguration(t *testing.T) {
 			Remediation struct {
 				DryRun     bool   `yaml:"dry_run"`
 				Kubeconfig string `yaml:"kubeconfig"`
+				Confirm    string `yaml:"confirm"`
 				Targets    []struct {
 					GroupRegexp string `yaml:"group_regexp"`
 					Namespace   string `yaml:"namespace"`
@@ -106,6 +107,7 @@ func TestStorySuitsTheConfiguration(t *testing.T) {
 	ladder := config.Exporters.Remediation
 	assert.True(t, ladder.DryRun)
 	assert.Equal(t, "${env:DEMO_KUBECONFIG}", ladder.Kubeconfig)
+	assert.Equal(t, "alikafka", ladder.Confirm, "the story has consumers that are stuck")
 	require.Len(t, ladder.Targets, 1)
 	assert.Equal(t, namespace, ladder.Targets[0].Namespace)
 	pattern := regexp.MustCompile(ladder.Targets[0].GroupRegexp)
