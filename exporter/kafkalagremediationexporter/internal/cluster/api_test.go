@@ -56,14 +56,32 @@ func serve(t *testing.T, answers map[string]string) (*api, *Cluster) {
 	}
 	server := httptest.NewServer(a.handler(t))
 	t.Cleanup(server.Close)
-	c, err := forConfig(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+	c, err := forConfig(&rest.Config{
+		Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"},
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return limited{t, next} },
+	})
 	require.NoError(t, err)
 	return a, c
+}
+
+// limited checks that an API server that hangs does not hold up the ladder.
+type limited struct {
+	t    *testing.T
+	next http.RoundTripper
+}
+
+func (l limited) RoundTrip(req *http.Request) (*http.Response, error) {
+	_, found := req.Context().Deadline()
+	assert.True(l.t, found, "%s %s has no time limit", req.Method, req.URL.Path)
+	return l.next.RoundTrip(req)
 }
 
 func (a *api) handler(t *testing.T) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if req.URL.Path == replicaSets {
+			assert.Equal(t, "app=orders", req.URL.Query().Get("labelSelector"))
+		}
 		answer, found := a.answers[req.URL.Path]
 		status := a.status[req.Method+" "+req.URL.Path]
 		if !found && status == 0 && req.Method == http.MethodGet {

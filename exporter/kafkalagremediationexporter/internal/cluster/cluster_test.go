@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestWrite(t *testing.T) {
 			}
 			o, err := c.Read(t.Context(), target)
 			require.NoError(t, err)
+			require.NotNil(t, o.Scale)
 			require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: tt.verb, Scale: 4, Record: r}))
 			if tt.path == "" {
 				assert.Empty(t, a.patches)
@@ -139,6 +141,34 @@ func TestDoubtReplacesBothCopies(t *testing.T) {
 
 	require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: ladder.Remember, Reason: ladder.Draining, Record: doubt}))
 	assert.Len(t, a.patches, 3, "the workload's alone")
+
+	a.status["PATCH "+keda+"/orders-so"] = 409
+	assert.True(t, IsConflict(c.Write(t.Context(), o, ladder.Decision{Verb: ladder.Remember, Reason: ladder.Doubt, Record: doubt})))
+	assert.Len(t, a.patches, 3, "then none is replaced, and the next check doubts again")
+}
+
+// TestDoubtLeavesAutoscalerAlone: one that was never changed gets no record.
+func TestDoubtLeavesAutoscalerAlone(t *testing.T) {
+	a, c := serve(t, map[string]string{hpas: hpa})
+	o, err := c.Read(t.Context(), orders)
+	require.NoError(t, err)
+	require.NoError(t, c.Write(t.Context(), o, ladder.Decision{Verb: ladder.Remember, Reason: ladder.Doubt, Record: remembered(8)}))
+	require.Len(t, a.patches, 1)
+	assert.Equal(t, deployments, a.patches[0].path)
+}
+
+// TestCopyOfTheSameDecision: the record on the workload counts, since only it says what people were told.
+func TestCopyOfTheSameDecision(t *testing.T) {
+	marked := remembered(5)
+	marked.Revision = 1
+	_, c := serve(t, map[string]string{
+		deployments: annotated(ready, RecordAnnotation, marked.String()),
+		replicaSets: `{"items":[` + annotated(`{"metadata":{"name":"rs","ownerReferences":[{"kind":"Deployment","uid":"u1","controller":true}]}}`,
+			RecordAnnotation, remembered(5).String()) + `]}`,
+	})
+	o, err := c.Read(t.Context(), orders)
+	require.NoError(t, err)
+	assert.Equal(t, 1, o.Memory.Workload.Revision)
 }
 
 func TestMemory(t *testing.T) {
@@ -160,6 +190,7 @@ func TestMemory(t *testing.T) {
 		"a ReplicaSet of another":           {map[string]string{deployments: five, replicaSets: sets(set("u9", 7))}, 5, 0},
 		"on the HPA":                        {map[string]string{deployments: five, hpas: strings.Replace(hpa, `{"name":"orders-hpa"`, annotationOf(6)+`,"name":"orders-hpa"`, 1)}, 5, 6},
 		"on the ScaledObject":               {map[string]string{deployments: five, hpas: hpa, keda: annotated(scaled, RecordAnnotation, remembered(6).String())}, 5, 6},
+		"on a paused ScaledObject":          {map[string]string{deployments: five, keda: annotated(scaled, RecordAnnotation, remembered(6).String())}, 5, 6},
 		"what KEDA copies to its HPA is no": {map[string]string{deployments: five, hpas: strings.Replace(hpa, `{"name":"orders-hpa"`, annotationOf(6)+`,"name":"orders-hpa"`, 1), keda: scaled}, 5, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,6 +220,8 @@ func TestScale(t *testing.T) {
 		"without a minimum":     {map[string]string{hpas: hpa}, &ladder.Scale{Autoscaler: true, Value: 1, Replicas: 2, Max: 6}},
 		"a ScaledObject":        {map[string]string{hpas: hpa, keda: scaled}, &ladder.Scale{Autoscaler: true, Value: 1, Replicas: 2, Max: 100}},
 		"its maximum":           {map[string]string{hpas: hpa, keda: strings.Replace(scaled, `"minReplicaCount":1`, `"maxReplicaCount":8`, 1)}, &ladder.Scale{Autoscaler: true, Value: 0, Replicas: 2, Max: 8, Unset: true}},
+		"a minimum of 0":        {map[string]string{hpas: hpa, keda: strings.Replace(scaled, `"minReplicaCount":1`, `"minReplicaCount":0`, 1)}, &ladder.Scale{Autoscaler: true, Value: 0, Replicas: 2, Max: 100}},
+		"too many":              {map[string]string{hpas: hpa, keda: strings.Replace(scaled, `"minReplicaCount":1`, `"minReplicaCount":-1,"maxReplicaCount":4294967304`, 1)}, &ladder.Scale{Autoscaler: true, Value: 0, Replicas: 2, Max: 100, Unset: true}},
 		"a paused ScaledObject": {map[string]string{keda: scaled}, nil},
 		"one of another":        {map[string]string{keda: strings.Replace(scaled, `{"name":"orders"}`, `{"name":"other"}`, 1)}, &ladder.Scale{Value: 2, Replicas: 2}},
 		"one of another kind":   {map[string]string{keda: strings.Replace(scaled, `{"name":"orders"}`, `{"kind":"StatefulSet","name":"orders"}`, 1)}, &ladder.Scale{Value: 2, Replicas: 2}},
@@ -214,21 +247,22 @@ func TestOffAndUnsettled(t *testing.T) {
 		object         string
 		off, unsettled string
 	}{
-		"ready":                   {object: ready},
-		"switched off":            {annotated(ready, DisabledAnnotation, "true"), "its annotation kafkalagremediation/disabled says so", ""},
-		"not switched off":        {object: annotated(ready, DisabledAnnotation, "false")},
-		"being deleted":           {replace(ready, `"generation":3`, `"generation":3,"deletionTimestamp":"2026-01-01T00:00:00Z"`), "it is being deleted", ""},
-		"paused":                  {replace(ready, `"replicas":2,"selector"`, `"replicas":2,"paused":true,"selector"`), "its rollout is paused", ""},
-		"scaled to 0":             {object: replace(ready, `"replicas":2`, `"replicas":0`, `"updatedReplicas":2`, `"updatedReplicas":0`, `"availableReplicas":2`, `"availableReplicas":0`)},
-		"not observed":            {replace(ready, `"generation":3`, `"generation":4`), "", "its controller has not seen the last change"},
-		"rollout in progress":     {replace(ready, `"updatedReplicas":2`, `"updatedReplicas":1`), "", "a rollout is in progress: 1 of 2 pods are updated"},
-		"old pods are left":       {replace(ready, `"replicas":2,"updated`, `"replicas":3,"updated`), "", "a rollout is in progress: 2 of 2 pods are updated"},
-		"pods are not available":  {replace(ready, `"availableReplicas":2`, `"availableReplicas":1`), "", "1 of 2 pods are available"},
-		"StatefulSet":             {object: set},
-		"StatefulSet in progress": {replace(set, `"updateRevision":"a"`, `"updateRevision":"b"`), "", "a rollout is in progress: 0 of 2 pods are updated"},
-		"OnDelete":                {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"OnDelete"},`), "its pods are not all restarted by a new template (updateStrategy OnDelete)", ""},
-		"a partition":             {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":1}},`), "its pods are not all restarted by a new template (updateStrategy with a partition)", ""},
-		"a partition of 0":        {object: replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":0}},`)},
+		"ready":                    {object: ready},
+		"switched off":             {annotated(ready, DisabledAnnotation, "true"), "its annotation kafkalagremediation/disabled says so", ""},
+		"not switched off":         {object: annotated(ready, DisabledAnnotation, "false")},
+		"being deleted":            {replace(ready, `"generation":3`, `"generation":3,"deletionTimestamp":"2026-01-01T00:00:00Z"`), "it is being deleted", ""},
+		"paused":                   {replace(ready, `"replicas":2,"selector"`, `"replicas":2,"paused":true,"selector"`), "its rollout is paused", ""},
+		"scaled to 0":              {object: replace(ready, `"replicas":2`, `"replicas":0`, `"updatedReplicas":2`, `"updatedReplicas":0`, `"availableReplicas":2`, `"availableReplicas":0`)},
+		"replicas are not written": {replace(ready, `"replicas":2,"selector"`, `"selector"`), "", "a rollout is in progress: 2 of 1 pods are updated"},
+		"not observed":             {replace(ready, `"generation":3`, `"generation":4`), "", "its controller has not seen the last change"},
+		"rollout in progress":      {replace(ready, `"updatedReplicas":2`, `"updatedReplicas":1`), "", "a rollout is in progress: 1 of 2 pods are updated"},
+		"old pods are left":        {replace(ready, `"replicas":2,"updated`, `"replicas":3,"updated`), "", "a rollout is in progress: 2 of 2 pods are updated"},
+		"pods are not available":   {replace(ready, `"availableReplicas":2`, `"availableReplicas":1`), "", "1 of 2 pods are available"},
+		"StatefulSet":              {object: set},
+		"StatefulSet in progress":  {replace(set, `"updateRevision":"a"`, `"updateRevision":"b"`), "", "a rollout is in progress: 0 of 2 pods are updated"},
+		"OnDelete":                 {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"OnDelete"},`), "its pods are not all restarted by a new template (updateStrategy OnDelete)", ""},
+		"a partition":              {replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":1}},`), "its pods are not all restarted by a new template (updateStrategy with a partition)", ""},
+		"a partition of 0":         {object: replace(set, `"spec":{`, `"spec":{"updateStrategy":{"type":"RollingUpdate","rollingUpdate":{"partition":0}},`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, target := deployments, orders
@@ -278,6 +312,7 @@ func TestErrors(t *testing.T) {
 			}
 			assert.Equal(t, tt.ofTarget, IsOfTarget(err))
 			assert.Equal(t, tt.conflict, IsConflict(err))
+			assert.Equal(t, tt.status == http.StatusNotFound, IsNotFound(err))
 			assert.Empty(t, a.patches)
 		})
 	}
@@ -309,5 +344,6 @@ func TestReference(t *testing.T) {
 	require.NoError(t, err)
 	r := o.Reference()
 	assert.Equal(t, []string{"apps/v1", "Deployment", "shop", "orders", "u1"}, []string{r.APIVersion, r.Kind, r.Namespace, r.Name, string(r.UID)})
+	assert.Equal(t, "11", r.ResourceVersion)
 	assert.Equal(t, int64(3), o.Generation)
 }

@@ -28,7 +28,7 @@ func (s *Settings) Judge(now Situation) Decision {
 	if now.Doubt == "" && r.isAhead(now.Now) {
 		now.Doubt = "its times are in the future"
 	}
-	if now.Doubt == "" && !r.Checked.IsZero() && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
+	if now.Doubt == "" && now.Now.Before(r.Checked.Add(s.CheckInterval)) {
 		return Decision{Verb: Nothing, Reason: NotDue}
 	}
 	switch {

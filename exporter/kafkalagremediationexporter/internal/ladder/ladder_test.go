@@ -77,18 +77,29 @@ func TestJudge(t *testing.T) {
 		unsent []Reason
 		scale  int32
 	}{
-		"switched off":             {now: Situation{Lags: high, Off: "annotation"}, verb: Nothing, reason: Off},
-		"braked":                   {now: Situation{Lags: high, Braked: "4 targets"}, verb: Nothing, reason: Braked},
-		"rollout in progress":      {now: Situation{Lags: high, Unsettled: "rollout"}, verb: Remember, reason: Unsettled},
-		"still in progress":        {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: unsettled}}, verb: Remember, reason: Unsettled, unsent: []Reason{Unsettled}},
-		"in progress for long":     {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: told(unsettled, Unsettled)}}, verb: Remember, reason: Unsettled},
-		"no point after the check": {now: Situation{Lags: lag(200_000, -10), Memory: Memory{Workload: first}}, verb: Nothing, reason: NoNewPoint},
-		"no data while idle":       {now: Situation{}, verb: Nothing, reason: NoData},
-		"no data in an episode":    {now: Situation{Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
-		"old data in an episode":   {now: Situation{Lags: lag(5, -15), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
-		"no data, already told":    {now: Situation{Memory: Memory{Workload: told(first, NoData)}}, verb: Nothing, reason: NoData},
-		"one group without data":   {now: Situation{Lags: append(lag(5, 0), Lag{Group: "h"}), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
-		"one group of two is high": {now: Situation{Lags: append(lag(5, 0), high...)}, verb: RestartNow, reason: Acted, unsent: []Reason{Acted}},
+		"switched off":                   {now: Situation{Lags: high, Off: "annotation"}, verb: Nothing, reason: Off},
+		"switched off, and in doubt":     {now: Situation{Lags: high, Off: "annotation", Doubt: "corrupt"}, verb: Nothing, reason: Off},
+		"braked":                         {now: Situation{Lags: high, Braked: "4 targets"}, verb: Nothing, reason: Braked},
+		"rollout in progress":            {now: Situation{Lags: high, Unsettled: "rollout"}, verb: Remember, reason: Unsettled},
+		"still in progress":              {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: unsettled}}, verb: Remember, reason: Unsettled, unsent: []Reason{Unsettled}},
+		"in progress for long":           {now: Situation{Lags: high, Unsettled: "rollout", Memory: Memory{Workload: told(unsettled, Unsettled)}}, verb: Remember, reason: Unsettled},
+		"no point after the check":       {now: Situation{Lags: lag(200_000, -10), Memory: Memory{Workload: first}}, verb: Nothing, reason: NoNewPoint},
+		"a point from before the action": {now: Situation{Lags: []Lag{{Value: 200_000, At: at(-5).Add(-time.Second)}}, Memory: Memory{Workload: first}}, verb: Nothing, reason: NoNewPoint},
+		"half a check after the action": {
+			now:  Situation{Lags: lag(200_000, -5), Memory: Memory{Workload: first}, Scale: &Scale{Value: 2, Replicas: 2}},
+			verb: SetScale, reason: Acted, unsent: []Reason{Acted}, scale: 4,
+		},
+		"a point since the last episode's end": {
+			now:  Situation{Lags: lag(200_000, -9), Memory: Memory{Workload: Record{Version: 1, Sequence: 9, Checked: at(-10)}}},
+			verb: RestartNow, reason: Acted, unsent: []Reason{Acted},
+		},
+		"old data in a young process": {now: Situation{Lags: lag(5, -15), Early: true, Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"no data while idle":          {now: Situation{}, verb: Nothing, reason: NoData},
+		"no data in an episode":       {now: Situation{Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"old data in an episode":      {now: Situation{Lags: lag(5, -15), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"no data, already told":       {now: Situation{Memory: Memory{Workload: told(first, NoData)}}, verb: Nothing, reason: NoData},
+		"one group without data":      {now: Situation{Lags: append(lag(5, 0), Lag{Group: "h"}), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"one group of two is high":    {now: Situation{Lags: append(lag(5, 0), high...)}, verb: RestartNow, reason: Acted, unsent: []Reason{Acted}},
 		"drained before the next check": {
 			now:  Situation{Lags: []Lag{{Value: 600_000, At: at(0), Falling: 1000}}, Memory: Memory{Workload: first}},
 			verb: Remember, reason: Draining,
@@ -105,6 +116,10 @@ func TestJudge(t *testing.T) {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 5}},
 			verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom},
 		},
+		"the minimum is as high as it would be raised": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 5, Replicas: 3, Max: 9}},
+			verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom},
+		},
 		"never over the autoscaler's maximum": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 6}},
 			verb: SetScale, reason: Acted, unsent: []Reason{Acted}, scale: 6,
@@ -116,6 +131,10 @@ func TestJudge(t *testing.T) {
 		"a paused autoscaler": {now: Situation{Lags: high, Memory: Memory{Workload: first}}, verb: Remember, reason: NoRoom, unsent: []Reason{NoRoom}},
 		"reverted from outside": {
 			now:  Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 2, Replicas: 5, Max: 9}},
+			verb: Remember, reason: Reverted, unsent: []Reason{Reverted},
+		},
+		"raised further from outside": {
+			now:  Situation{Lags: high, Memory: Memory{Workload: first, Autoscaler: raised}, Scale: &Scale{Autoscaler: true, Value: 6, Replicas: 6, Max: 9}},
 			verb: Remember, reason: Reverted, unsent: []Reason{Reverted},
 		},
 		"reverted, and told": {
@@ -156,6 +175,12 @@ func TestJudge(t *testing.T) {
 			assert.Equal(t, tt.reason, d.Reason)
 			assert.Equal(t, tt.unsent, reasons(d.Record.Unsent))
 			assert.Equal(t, tt.scale, d.Scale)
+			if d.Verb != Nothing {
+				assert.Equal(t, d.Reason, d.Record.Result)
+			}
+			if tt.now.Off == "" {
+				assert.Contains(t, d.Detail, tt.now.Doubt+tt.now.Unsettled, "people see why")
+			}
 		})
 	}
 }
@@ -178,6 +203,11 @@ func TestGroupThatIsAbsent(t *testing.T) {
 	assert.Equal(t, NoData, unknown.Reason)
 	assert.Equal(t, NoData, judge(24*60, false, unknown.Record, a).Reason)
 	assert.Equal(t, Recovered, judge(24*60+10, false, unknown.Record, a).Reason, "b is gone for good")
+
+	elsewhere := a
+	elsewhere.Instance, elsewhere.Group = "other", b.Group
+	assert.Equal(t, NoData, judge(10, false, began.Record, a, elsewhere).Reason, "it is another group")
+	assert.Empty(t, judge(10, false, began.Record).Record.Unsent[1].Group, "nothing is known of any")
 
 	b.Value = 5
 	assert.Equal(t, Recovered, judge(10, true, began.Record, a, b).Reason)
@@ -229,6 +259,7 @@ func TestRaisedInMessages(t *testing.T) {
 	assert.Equal(t, &Raised{From: 3, To: 5}, second.Record.Unsent[0].Raised)
 	assert.Nil(t, second.Record.Unsent[1].Raised)
 	assert.Equal(t, &Raised{From: 3, To: 5}, second.Record.Raised)
+	assert.Equal(t, at(0), *second.Record.Episode, "the episode is the same")
 }
 
 // TestAutoscalerTakesOver: replicas that were raised before there was an autoscaler are not put back after it is gone.
@@ -238,12 +269,41 @@ func TestAutoscalerTakesOver(t *testing.T) {
 	d := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: raised}, Scale: &Scale{Autoscaler: true, Value: 1, Replicas: 5, Max: 9}})
 	assert.Equal(t, Recovered, d.Reason)
 	assert.Nil(t, d.Record.Raised)
+	paused := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: raised}})
+	assert.Nil(t, paused.Record.Raised)
+}
+
+// TestDrainingCounts: only with unless_draining does it matter whether the lag falls, or whether that is known.
+func TestDrainingCounts(t *testing.T) {
+	settings := usual
+	settings.UnlessDraining = false
+	for _, l := range []Lag{{Value: 200_000, At: at(0), New: true}, {Value: 600_000, At: at(0), Falling: 1000}} {
+		assert.Equal(t, RestartNow, settings.Judge(Situation{Now: at(0), Lags: []Lag{l}}).Verb)
+	}
+}
+
+// TestWhatOutlivesAnEpisode: the cool-down goes on, and so does the time after a doubt.
+func TestWhatOutlivesAnEpisode(t *testing.T) {
+	episode, hold := at(-10), at(60)
+	r := Record{
+		Version: 1, Sequence: 2, Episode: &episode, Stage: 1, Checked: at(-10), Actions: []time.Time{at(-10)}, HoldUntil: &hold,
+		Raised: &Raised{From: 2, To: 5}, Revision: 3,
+	}
+	scale := &Scale{Value: 5, Replicas: 5}
+	ended := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: r}, Scale: scale})
+	assert.Equal(t, RestoreScale, ended.Verb)
+	assert.Equal(t, r.Actions, ended.Record.Actions)
+	assert.Equal(t, r.HoldUntil, ended.Record.HoldUntil)
+	assert.Zero(t, ended.Record.Revision, "it counts the writes since the decision")
+	doubt := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: r}, Scale: scale, Doubt: "corrupt"})
+	assert.Equal(t, r.Raised, doubt.Record.Raised, "and what was raised is still to be put back")
 }
 
 // TestSlowConsumerThatWaits: the opinion holds for one check, so the restart is not given up while nothing can be done.
 func TestSlowConsumerThatWaits(t *testing.T) {
 	d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Opinion: Slow, Unsettled: "rollout"})
 	assert.Zero(t, d.Record.Stage)
+	assert.Equal(t, at(0), *d.Record.Episode)
 	low := usual.Judge(Situation{Now: at(10), Lags: lag(5, 10), Memory: Memory{Workload: d.Record}})
 	assert.Equal(t, Below, low.Reason, "nothing had been done")
 }
@@ -294,11 +354,21 @@ func TestOnlyRestartsForASlowConsumer(t *testing.T) {
 
 func TestUnsentIsBounded(t *testing.T) {
 	r := Record{}
-	for range 20 {
-		(Situation{}).tell(&r, NoData)
+	for i := range 20 {
+		(Situation{Now: at(i), Lags: []Lag{{Instance: "a", Group: "g", At: at(i)}}}).tell(&r, NoData)
 	}
 	assert.Len(t, r.Unsent, maxUnsent)
+	assert.Equal(t, Message{Reason: NoData, At: at(19), Instance: "a", Group: "g"}, r.Unsent[maxUnsent-1], "the newest are kept")
 	assert.Equal(t, []Reason{NoData}, r.Told)
+}
+
+func TestActionsAreBounded(t *testing.T) {
+	r := Record{}
+	for i := range 20 {
+		r.acted(at(i))
+	}
+	assert.Len(t, r.Actions, maxActions)
+	assert.Equal(t, at(19), r.lastAction(), "the newest are kept")
 }
 
 // TestClockOfAnother: a record from the future would silence the ladder until then.
@@ -306,14 +376,19 @@ func TestClockOfAnother(t *testing.T) {
 	hold := at(24 * 60)
 	for name, r := range map[string]Record{
 		"checked": {Version: 1, Sequence: 5, Checked: at(60)},
-		"acted":   {Version: 1, Sequence: 5, Actions: []time.Time{at(60)}},
+		"acted":   {Version: 1, Sequence: 5, Actions: []time.Time{at(-5), at(60)}},
 		"held":    {Version: 1, Sequence: 5, HoldUntil: &hold},
 	} {
 		d := usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Memory: Memory{Workload: r}})
 		require.Equal(t, Doubt, d.Reason, name)
+		if name == "acted" {
+			assert.Equal(t, []time.Time{at(-5)}, d.Record.Actions, "the others count on")
+		}
 		again := usual.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Memory: Memory{Workload: d.Record}})
 		assert.Equal(t, CoolingDown, again.Reason, name)
 	}
+	little := Record{Version: 1, Sequence: 5, Checked: at(10)}
+	assert.Equal(t, NotDue, usual.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Memory: Memory{Workload: little}}).Reason, "clocks differ a little")
 }
 
 // TestStagesStayTaken: a later record that knew nothing of a stage does not bring it back.
@@ -327,6 +402,42 @@ func TestStagesStayTaken(t *testing.T) {
 	before := at(-90)
 	m.Autoscaler.Episode = &before
 	assert.Equal(t, 1, m.Newest().Stage, "but those of an older episode do")
+}
+
+// TestTwoCopies: what either copy knows of actions counts. Of two with the same sequence neither loses a message, unless the
+// later one took it out.
+func TestTwoCopies(t *testing.T) {
+	warned, acted := Message{Reason: Warned, At: at(0)}, Message{Reason: Acted, At: at(0)}
+	one := Record{Version: 1, Sequence: 7, Actions: []time.Time{at(5), at(9)}, Told: []Reason{Warned}, Unsent: []Message{warned}}
+	two := Record{Version: 1, Sequence: 7, Actions: []time.Time{at(2), at(9)}, Told: []Reason{Warned, Acted}, Unsent: []Message{warned, acted}}
+	for _, m := range []Memory{{one, two}, {two, one}} {
+		newest := m.Newest()
+		assert.Equal(t, []time.Time{at(2), at(5), at(9)}, newest.Actions)
+		assert.ElementsMatch(t, []Reason{Warned, Acted}, newest.Told)
+		assert.ElementsMatch(t, []Message{warned, acted}, newest.Unsent)
+	}
+	one.Revision = 1
+	for _, m := range []Memory{{one, two}, {two, one}} {
+		assert.Equal(t, []Message{warned}, m.Newest().Unsent)
+	}
+	two.Stage = 1
+	for _, m := range []Memory{{one, two}, {two, one}} {
+		assert.Equal(t, 1, m.Newest().Stage, "the one that did more")
+	}
+}
+
+// TestSent: only the messages that were delivered are taken out.
+func TestSent(t *testing.T) {
+	m := Message{Reason: Acted, At: at(0), Stage: 1}
+	reason, time, stage := m, m, m
+	reason.Reason, time.At, stage.Stage = Warned, at(1), 2
+	kept := []Message{reason, time, stage}
+	delivered := m
+	delivered.At = m.At.In(start.Local().Location())
+	r := Record{Version: 1, Sequence: 1, Unsent: append([]Message{m}, kept...)}
+	assert.Equal(t, kept, Memory{Workload: r}.Sent(delivered).Unsent)
+	assert.Len(t, r.Unsent, 4)
+	assert.Equal(t, m, r.Unsent[0], "and the record that was read is left as it is")
 }
 
 // TestUnset: where nobody has written a minimum, none is left, however often it was raised.
@@ -345,6 +456,10 @@ func TestUnset(t *testing.T) {
 	d := settings.Judge(Situation{Now: at(20), Lags: lag(5, 20), Scale: &scale, Memory: memory})
 	assert.Equal(t, RestoreScale, d.Verb)
 	assert.True(t, d.Unset)
+
+	taken := scale // out again by somebody else
+	taken.Value, taken.Unset = 0, true
+	assert.True(t, settings.Judge(Situation{Now: at(20), Lags: lag(5, 20), Scale: &taken, Memory: memory}).Unset)
 
 	scale.Value = 9 // set by somebody else
 	d = settings.Judge(Situation{Now: at(20), Lags: lag(5, 20), Scale: &scale, Memory: memory})

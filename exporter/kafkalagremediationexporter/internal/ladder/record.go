@@ -113,7 +113,7 @@ func union[T any](a, b []T, equal func(T, T) bool) []T {
 // what stands on the autoscaler.
 func (m Memory) Sent(messages ...Message) Record {
 	r := m.Newest()
-	r.Version, r.Revision, r.Raised = version, r.Revision+1, m.Workload.Raised
+	r.Revision, r.Raised = r.Revision+1, m.Workload.Raised
 	r.Unsent = slices.DeleteFunc(slices.Clone(r.Unsent), func(u Message) bool {
 		return slices.ContainsFunc(messages, u.equal)
 	})
