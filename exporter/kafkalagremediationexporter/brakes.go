@@ -38,7 +38,7 @@ func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (ne
 		}
 	}
 	for t, state := range r.targets {
-		if all[t] == nil && len(state.actions) == 0 { // gone for good
+		if all[t] == nil && state.actionsWithinHour(now) == 0 { // gone for good
 			delete(r.targets, t)
 			r.notifier.retain(t, nil)
 		}
@@ -80,11 +80,7 @@ func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
 		if state.breaches && !state.asked { // its actions are not known yet; the next pass decides
 			return ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}
 		}
-		for _, at := range state.actions {
-			if now.Sub(at) < time.Hour {
-				count++
-			}
-		}
+		count += state.actionsWithinHour(now)
 	}
 	if count < r.cfg.MaxActionsPerHour {
 		return d
@@ -93,4 +89,13 @@ func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
 		Verb: ladder.Nothing, Reason: ladder.Braked,
 		Detail: fmt.Sprintf("there were %d actions in the last hour (max_actions_per_hour)", count),
 	}
+}
+
+func (s *targetState) actionsWithinHour(now time.Time) (count int) {
+	for _, at := range s.actions {
+		if now.Sub(at) < time.Hour {
+			count++
+		}
+	}
+	return count
 }

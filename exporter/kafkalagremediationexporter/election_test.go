@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,6 +48,71 @@ func TestNextTerm(t *testing.T) {
 		_, err := p.telemetry.GetMetric("otelcol_exporter_kafkalagremediation_stage")
 		assert.Error(t, err, "the stage is that of the next leader")
 	})
+}
+
+// TestWhatOthersDidInTheirTerm: max_actions_per_hour counts it before the new leader acts.
+func TestWhatOthersDidInTheirTerm(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("a")
+		w.cluster.add("b")
+		const yaml = byConvention + "max_actions_per_hour: 1"
+		p, other := w.process(yaml), w.process(yaml)
+		p.lag(low, "a", "b")
+		p.passes()
+		w.at(10)
+		other.lag(high, "b")
+		other.passes()
+		require.Equal(t, "restart b", w.cluster.written()[0])
+
+		w.at(20)
+		term, end := context.WithCancel(t.Context())
+		end()
+		p.runner.run(term)
+		p.lag(high, "a", "b")
+		p.passes()
+		assert.Empty(t, w.cluster.written())
+	})
+}
+
+// TestGoneBetweenTerms: a target that breached in the last term, and has no lag any more, does not hold back the others.
+func TestGoneBetweenTerms(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("gone")
+		w.cluster.add("orders")
+		p := w.process(byConvention)
+		p.lag(high, "gone")
+		p.passes()
+		require.Equal(t, "restart gone", w.cluster.written()[0])
+
+		w.now = w.now.Add(forgetAfter + time.Minute)
+		term, end := context.WithCancel(t.Context())
+		end()
+		p.runner.run(term)
+		p.lag(high, "orders")
+		p.passes()
+		assert.Equal(t, []string{"restart orders", "record orders"}, w.cluster.written())
+	})
+}
+
+// TestRunMakesPasses: as often as a breach needs, and more often if the checks are close together.
+func TestRunMakesPasses(t *testing.T) {
+	for interval, pause := range map[string]time.Duration{"10m": longestTick, "4s": time.Second} {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.cluster.add("orders")
+			p := w.process(byConvention + "check_interval: " + interval)
+			p.lag(high, "orders")
+			term, end := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				p.runner.run(term)
+			}()
+			time.Sleep(2*pause + pause/2)
+			end()
+			<-ended
+			assert.Equal(t, []string{"restart orders"}, w.cluster.written(), interval)
+		})
+	}
 }
 
 // failingLock answers with an error, if there is one.
