@@ -98,7 +98,7 @@ func describe(d ladder.Decision, scale *ladder.Scale, dryRun bool) (event, text 
 		return "LadderScaledUp", fmt.Sprintf("the %s %s raised from %d to %d", what, number(did, what), scale.Value, d.Scale), false
 	case ladder.RestoreScale:
 		if d.Scale == scale.Value {
-			return "LadderRecovered", fmt.Sprintf("the lag is below the threshold again; the %s %s set from outside, and stays", what, number(did, what)), false
+			return "LadderRecovered", "the lag is below the threshold again; what was raised was changed from outside, and stays as it is", false
 		}
 		return "LadderRecovered", fmt.Sprintf("the lag is below the threshold again, and the %s %s put back from %d to %d", what, number(did, what), scale.Value, d.Scale), false
 	}

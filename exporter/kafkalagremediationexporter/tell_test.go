@@ -25,14 +25,23 @@ func TestWhatIsLogged(t *testing.T) {
 		decision ladder.Decision
 		lag      float64
 		want     string
+		level    zapcore.Level
 	}{
-		"draining":            {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Draining}, 200_000, "The lag will be gone before the next check"},
-		"switched off":        {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 200_000, "It is left alone: paused"},
-		"switched off, calm":  {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 10, ""},
-		"calm":                {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Below}, 10, ""},
-		"judged already":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}, 200_000, ""},
-		"no newer point":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NoNewPoint}, 200_000, ""},
-		"everything was done": {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Exhausted}, 200_000, "All stages are done, and the lag is still high"},
+		"draining":            {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Draining}, 200_000, "The lag will be gone before the next check", zapcore.InfoLevel},
+		"switched off":        {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 200_000, "It is left alone: paused", zapcore.InfoLevel},
+		"switched off, calm":  {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Off, Detail: "paused"}, 10, "", 0},
+		"calm":                {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Below}, 10, "", 0},
+		"judged already":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}, 200_000, "", 0},
+		"no newer point":      {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NoNewPoint}, 200_000, "", 0},
+		"everything was done": {ladder.Decision{Verb: ladder.Nothing, Reason: ladder.Exhausted}, 200_000, "All stages are done, and the lag is still high", zapcore.WarnLevel},
+		"a stage": {
+			ladder.Decision{Verb: ladder.Remember, Reason: ladder.Warned, Record: ladder.Record{Stage: 3}}, 200_000, "People are warned", zapcore.WarnLevel,
+		},
+		"changed from outside": {
+			ladder.Decision{Verb: ladder.RestoreScale, Reason: ladder.Recovered, Scale: 3},
+			10,
+			"The lag is below the threshold again; what was raised was changed from outside, and stays as it is", zapcore.InfoLevel,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			telemetry, err := newTelemetry(exportertest.NewNopSettings(metadata.Type))
@@ -42,7 +51,7 @@ func TestWhatIsLogged(t *testing.T) {
 			cfg := createDefaultConfig().(*Config)
 			r := &runner{cfg: cfg, settings: cfg.ladder(), telemetry: telemetry, logger: zap.New(core)}
 
-			situation := ladder.Situation{Now: now, Lags: []ladder.Lag{{Group: "orders", Value: tt.lag, At: now}}}
+			situation := ladder.Situation{Now: now, Scale: &ladder.Scale{Value: 3}, Lags: []ladder.Lag{{Group: "orders", Value: tt.lag, At: now}}}
 			r.tell(t.Context(), cluster.Target{Namespace: "shop", Kind: cluster.Deployment, Name: "orders"}, nil, situation, tt.decision)
 			if tt.want == "" {
 				assert.Zero(t, logs.Len())
@@ -51,6 +60,11 @@ func TestWhatIsLogged(t *testing.T) {
 			require.Equal(t, 1, logs.Len())
 			line := logs.All()[0]
 			assert.Equal(t, tt.want, line.Message)
+			assert.Equal(t, tt.level, line.Level)
+			if tt.decision.Record.Stage > 0 {
+				assert.Equal(t, int64(3), line.ContextMap()["stage"])
+				assert.Equal(t, int64(3), line.ContextMap()["stages"])
+			}
 			assert.Equal(t, "orders", line.ContextMap()["group"])
 			assert.Equal(t, string(tt.decision.Reason), line.ContextMap()["reason"])
 		})
