@@ -68,7 +68,7 @@ type question struct {
 	cancel context.CancelFunc
 	done   chan struct{}  // closed at its end
 	answer ladder.Opinion // once done; Unasked if the question was given up
-	at     time.Time      // of the answer
+	at     time.Time      // of the answer; zero if the question was given up
 }
 
 // ask begins to ask about the groups of a target. It gives up when ctx ends or the question is dropped.
@@ -100,7 +100,7 @@ func (q *question) opinion() ladder.Opinion {
 func (q *question) isOutdated(before time.Time) bool {
 	select {
 	case <-q.done:
-		return q.answer == ladder.Unasked || q.at.Before(before)
+		return q.at.Before(before)
 	default:
 		return false
 	}

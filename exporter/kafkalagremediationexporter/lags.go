@@ -138,11 +138,10 @@ func (s *seriesLag) add(p point, window time.Duration) {
 // falling returns by how many messages a second the lag fell within the window, or since the point before, 0 if it did not.
 func (s *seriesLag) falling() float64 {
 	oldest, newest := s.points[0], s.points[len(s.points)-1]
-	seconds := newest.at.Sub(oldest.at).Seconds()
-	if seconds <= 0 || newest.value >= oldest.value {
+	if newest.value >= oldest.value { // or there is only one
 		return 0
 	}
-	return (oldest.value - newest.value) / seconds
+	return (oldest.value - newest.value) / newest.at.Sub(oldest.at).Seconds()
 }
 
 // byTarget returns what is known, by target. Nothing is known before the first point.

@@ -175,13 +175,11 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 // judge decides, with the opinion of AliKafka if a restart needs it.
 func (r *runner) judge(ctx context.Context, t cluster.Target, state *targetState, s *ladder.Situation) ladder.Decision {
 	d := r.limit(s.Now, r.settings.Judge(*s))
-	if d.Reason != ladder.Confirming {
-		return d
+	if d.Reason == ladder.Confirming { // so the limit allows what is asked about
+		s.Opinion = r.opinion(ctx, t, state, *s)
+		d = r.settings.Judge(*s)
 	}
-	if s.Opinion = r.opinion(ctx, t, state, *s); s.Opinion == ladder.Unasked {
-		return d
-	}
-	return r.limit(s.Now, r.settings.Judge(*s))
+	return d
 }
 
 // opinion returns what AliKafka says of the groups of a target that breach, Unasked until it is known.
@@ -207,15 +205,15 @@ func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observe
 
 // learn takes note of what was read, and doubts a record that is older than one that was read before.
 func (s *targetState) learn(now *ladder.Situation, o *cluster.Observed) {
+	if s.uid != o.UID { // another workload of the same name
+		s.uid, s.sequence = o.UID, 0
+	}
 	newest := now.Memory.Newest()
 	if s.hasSeenNewer(o) && now.Doubt == "" {
 		now.Doubt = fmt.Sprintf("the record is older than the one that was seen before (%d after %d), as after kubectl rollout undo", newest.Sequence, s.sequence)
 	}
-	if now.Doubt != "" && s.uid == o.UID { // the record that replaces it is newer than any copy
+	if now.Doubt != "" { // the record that replaces it is newer than any copy
 		now.Memory.Workload.Sequence = max(now.Memory.Workload.Sequence, s.sequence)
-	}
-	if s.uid != o.UID { // another workload of the same name
-		s.uid, s.sequence = o.UID, 0
 	}
 	s.sequence = max(newest.Sequence, s.sequence)
 	s.actions = newest.Actions
@@ -297,7 +295,7 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	}
 	r.telemetry.setStage(t, current.Stage)
 	r.tell(ctx, t, o, s, d)
-	if !r.cfg.DryRun && (state.uncopied || d.Scales() && s.Scale.Autoscaler) { // in case that of the autoscaler is taken away
+	if state.uncopied || d.Scales() && s.Scale.Autoscaler { // in case that of the autoscaler is taken away
 		state.uncopied = !r.note(ctx, t, state)
 	}
 }

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -115,11 +114,10 @@ func IsOfTarget(err error) bool {
 
 // explain says what was being done, and what to do about the error. It keeps nil.
 func explain(doing string, err error) error {
-	var status apierrors.APIStatus
 	switch {
 	case err == nil:
 		return nil
-	case apierrors.IsForbidden(err) && errors.As(err, &status):
+	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s: %w; give the collector's ServiceAccount the rights of deploy/kubernetes/components/remediation in that namespace", doing, err)
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("%s: %w; correct targets, or create it", doing, err)
