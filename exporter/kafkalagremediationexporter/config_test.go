@@ -203,6 +203,8 @@ func TestValidate(t *testing.T) {
 		{"dingtalk without url", "notifications: {dingtalk: {secret: SENTINEL}}", robot},
 		{"dingtalk with a bad url", "notifications: {dingtalk: {url: ':SENTINEL', secret: SENTINEL}}", robot},
 		{"dingtalk with a mistake", "notifications: {dingtalk: {url: 'htps://oapi.dingtalk.com/robot/send?access_token=SENTINEL'}}", robot},
+		{"dingtalk without a host", "notifications: {dingtalk: {url: 'https:///robot/send?access_token=SENTINEL'}}", robot},
+		{"dingtalk through a proxy of one's own", "notifications: {dingtalk: {url: 'http://proxy/robot/send?access_token=x'}}", ""},
 		{"dingtalk without a secret", "notifications: {dingtalk: {url: 'https://oapi.dingtalk.com/robot/send?access_token=x'}}", ""},
 		{"webhook", "notifications: {webhook: {}}", "notifications::webhook::endpoint: must be set"},
 		{

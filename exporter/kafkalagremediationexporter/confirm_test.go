@@ -2,6 +2,7 @@ package kafkalagremediationexporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -33,10 +34,11 @@ import (
 type confirmTarget struct {
 	memory    ladder.Memory
 	decisions []ladder.Decision
+	away      error // of the API server
 }
 
 func (c *confirmTarget) Read(context.Context, cluster.Target) (*cluster.Observed, error) {
-	return &cluster.Observed{UID: "u", Memory: c.memory, Scale: &ladder.Scale{Value: 2, Replicas: 2}}, nil
+	return &cluster.Observed{UID: "u", Memory: c.memory, Scale: &ladder.Scale{Value: 2, Replicas: 2}}, c.away
 }
 
 func (c *confirmTarget) Write(_ context.Context, _ *cluster.Observed, d ladder.Decision) error {
@@ -223,6 +225,7 @@ func TestConfirmTimes(t *testing.T) {
 		requests := c.sim.Requests()
 		require.Len(t, requests, 2)
 		assert.Equal(t, time.Minute, requests[1].Time.Sub(requests[0].Time))
+		assert.Empty(t, c.confirmer.looks, "none is under way")
 		assert.Len(t, c.target.decisions, 1)
 	})
 }
@@ -297,7 +300,13 @@ func TestConfirmEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		c.run(ctx, 20*time.Second)
 		cancel()
+		question := c.targets[consumers].question
 		c.runner.run(ctx)
+		select {
+		case <-question.done:
+		default:
+			assert.Fail(t, "it is still asked")
+		}
 		assert.Equal(t, map[string]int{"stuck": 1}, c.asked())
 		c.run(t.Context(), 3*time.Minute)
 		assert.Equal(t, map[string]int{"stuck": 3}, c.asked())
@@ -329,6 +338,61 @@ func TestConfirmEndsLast(t *testing.T) {
 		<-ended
 		assert.Equal(t, map[string]int{"stuck": 1}, c.asked(), "no second look")
 	})
+}
+
+// TestConfirmOutdated: an answer that could not be acted on for long is asked for anew.
+func TestConfirmOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConfirmTest(t, cmssim.AccessKeySecret, func(*Config) {})
+		c.values["stuck"] = 200_000
+		c.run(t.Context(), 20*time.Second)
+		c.target.away = errors.New("away")
+		c.run(t.Context(), 15*time.Minute)
+		assert.Equal(t, map[string]int{"stuck": 2}, c.asked())
+		c.target.away = nil
+		c.run(t.Context(), 3*time.Minute)
+		assert.Equal(t, map[string]int{"stuck": 4}, c.asked())
+		assert.Len(t, c.target.decisions, 1)
+	})
+}
+
+// hanging answers nothing.
+type hanging struct{}
+
+func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestConfirmHangs: the lag alone decides if AliKafka does not answer in time.
+func TestConfirmHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConfirmTest(t, cmssim.AccessKeySecret, func(*Config) {})
+		client, err := alikafka.NewClient(alicloud.Settings{
+			Region: "cn-hangzhou", Endpoint: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: hanging{}},
+			Credentials: alicloud.CredentialSettings{Type: alicloud.CredentialAccessKey, AccessKeyID: cmssim.AccessKeyID, AccessKeySecret: cmssim.AccessKeySecret},
+		})
+		require.NoError(t, err)
+		c.confirmer.client = client
+		c.values["stuck"] = 200_000
+		c.run(t.Context(), 3*time.Minute)
+		require.Len(t, c.target.decisions, 1)
+		assert.Equal(t, ladder.Unanswered, c.target.decisions[0].Record.Opinion)
+	})
+}
+
+// TestConfirmFailuresAreLogged: each kind once, and again after all was well.
+func TestConfirmFailuresAreLogged(t *testing.T) {
+	core, logs := observer.New(zapcore.WarnLevel)
+	c := newConfirmer(nil, 0, zap.New(core))
+	rejected, throttled := &alicloud.Error{Kind: alicloud.KindForbidden}, &alicloud.Error{Kind: alicloud.KindThrottled}
+	c.note([]error{rejected, rejected, throttled})
+	assert.Equal(t, 2, logs.Len())
+	c.note([]error{rejected, throttled})
+	assert.Equal(t, 2, logs.Len())
+	c.note(nil)
+	c.note([]error{rejected})
+	assert.Equal(t, 3, logs.Len())
 }
 
 func TestConfirmConfig(t *testing.T) {
@@ -375,6 +439,7 @@ func TestConfirmTexts(t *testing.T) {
 			cfg.Notifications.Language = language
 			_, text := newTexts(cfg).of(notification{Message: ladder.Message{Reason: ladder.Acted, Group: "g", Opinion: opinion}})
 			assert.Contains(t, text, "\n"+want[i])
+			assert.NotContains(t, text, "()", "the instance is not always known")
 			assert.Equal(t, opinion != ladder.Unasked, strings.Contains(text, "AliKafka"))
 		}
 	}

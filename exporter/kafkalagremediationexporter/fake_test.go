@@ -35,6 +35,7 @@ type fakeTarget struct {
 	autoscaler     *fakeObject
 	maximum        int32 // of the autoscaler
 	off, unsettled string
+	empty          bool
 }
 
 // fakeObject is a workload or an autoscaler.
@@ -79,7 +80,7 @@ func (f *fakeCluster) Read(_ context.Context, name cluster.Target) (*cluster.Obs
 		return nil, fmt.Errorf("reading %s: %w", name, apierrors.NewNotFound(schema.GroupResource{Resource: "deployments"}, name.Name))
 	}
 	o := &cluster.Observed{
-		UID: t.uid, Off: t.off, Unsettled: t.unsettled, Scale: &ladder.Scale{Value: t.workload.value, Replicas: t.workload.value},
+		UID: t.uid, Off: t.off, Empty: t.empty, Unsettled: t.unsettled, Scale: &ladder.Scale{Value: t.workload.value, Replicas: t.workload.value},
 	}
 	seen := observation{name: name, workload: t.workload.version}
 	var err error

@@ -2,6 +2,7 @@ package kafkalagremediationexporter
 
 import (
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,7 +87,7 @@ func TestNewSeries(t *testing.T) {
 	now := start
 	l.now = func() time.Time { return now }
 	isNew := func() bool { return l.byTarget()[deployment("orders")][0].New }
-	l.add(sample{0, 600, nil}.metrics(metricName))
+	l.add(sample{-60, 600, nil}.metrics(metricName)) // it arrives late
 	assert.True(t, isNew())
 	now = start.Add(5*time.Minute - time.Second)
 	assert.True(t, isNew())
@@ -98,8 +99,9 @@ func TestNewSeries(t *testing.T) {
 }
 
 func TestOtherMetricsAreIgnored(t *testing.T) {
-	l := newLags(ordersOnly(), time.Minute, zap.NewNop())
+	l := newLags(newTargets([]TargetConfig{{GroupRegexp: "^", Namespace: "shop", Deployment: "any"}}), time.Minute, zap.NewNop())
 	l.now = func() time.Time { return start.Add(time.Hour) }
+	l.add(sample{change: func(p pmetric.NumberDataPoint) { p.Attributes().Clear() }}.metrics(metricName)) // of no group
 	l.add(sample{value: 1}.metrics("kafka.consumer.topic.message_accumulation"))
 	sum := sample{value: 1}.metrics(metricName)
 	m := sum.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
@@ -127,9 +129,21 @@ func TestPointsAreBounded(t *testing.T) {
 	for i := range 3000 {
 		s.add(point{start.Add(time.Duration(i) * time.Second), float64(3000 - i)}, window)
 		assert.LessOrEqual(t, len(s.points), 2*maxPoints)
+		assert.LessOrEqual(t, s.points[len(s.points)-1].at.Sub(s.points[0].at), window)
 		assert.InDelta(t, 3000-i, s.points[len(s.points)-1].value, 0)
 	}
 	assert.InDelta(t, 1, s.falling(), 0.01)
+}
+
+// TestLagsWhileTheyAreRead is for the race detector: points arrive while the runner reads.
+func TestLagsWhileTheyAreRead(*testing.T) {
+	l := newLags(ordersOnly(), time.Minute, zap.NewNop())
+	var adding sync.WaitGroup
+	for i := range 100 {
+		adding.Go(func() { l.add(sample{seconds: i}.metrics(metricName)) })
+		l.byTarget()
+	}
+	adding.Wait()
 }
 
 // TestOddPoints: neither what is no number nor a point from the future counts.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,84 @@ func TestSwitchedOffIsNotWritten(t *testing.T) {
 		w.at(1)
 		p.pass()
 		assert.Equal(t, []string{"record orders"}, w.cluster.written())
+	})
+}
+
+// TestMarkingIsTriedAgain: what changed in between is read again.
+func TestMarkingIsTriedAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		orders, p := w.cluster.add("orders"), w.process(byConvention)
+		p.lag(high, "orders")
+		p.pass()
+		p.pass()
+		require.Len(t, orders.workload.remembered(t).Unsent, 1)
+		w.cluster.beforeWrite = func() {
+			w.cluster.beforeWrite = nil
+			orders.workload.version++
+		}
+		p.pass()
+		assert.Empty(t, orders.workload.remembered(t).Unsent)
+	})
+}
+
+// TestMarkingWithoutRecord: a workload that is gone, or is another one now, has no record to mark.
+func TestMarkingWithoutRecord(t *testing.T) {
+	for name, change := range map[string]func(*fakeCluster){
+		"gone":    func(f *fakeCluster) { delete(f.targets, deployment("orders")) },
+		"another": func(f *fakeCluster) { f.add("orders").uid = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.cluster.add("orders")
+				p := w.process(byConvention)
+				p.lag(high, "orders")
+				p.pass()
+				p.pass()
+				w.cluster.written()
+				change(w.cluster)
+				p.pass()
+				assert.Empty(t, w.cluster.written())
+				assert.Empty(t, p.runner.notifier.pending)
+			})
+		})
+	}
+}
+
+// TestAnotherDeliversIt: what another process delivered and marked is not kept, nor sent again.
+func TestAnotherDeliversIt(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		p, other := w.process(byConvention+"stages: [restart]"), w.process(byConvention+"stages: [restart]")
+		p.telling = errors.New("away")
+		p.lag(high, "orders")
+		p.passes()
+		w.at(1)
+		other.lag(high, "orders")
+		other.passes()
+		assert.Equal(t, []ladder.Reason{ladder.Acted}, other.news())
+		p.telling = nil
+		w.at(10)
+		p.lag(high, "orders")
+		p.passes()
+		assert.Empty(t, p.news())
+		assert.Empty(t, p.runner.notifier.pending)
+	})
+}
+
+// TestGoneForGood: nothing is kept of a target whose lag never comes again.
+func TestGoneForGood(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		p := w.process(byConvention + "stages: [notify]")
+		p.telling = errors.New("away")
+		p.lag(high, "orders")
+		p.passes()
+		assert.Len(t, p.runner.notifier.pending, 1)
+		w.now = w.now.Add(forgetAfter + time.Second)
+		p.pass()
+		assert.Empty(t, p.runner.targets)
+		assert.Empty(t, p.runner.notifier.pending)
+		assert.Empty(t, p.runner.telemetry.stages)
 	})
 }
 

@@ -48,6 +48,7 @@ func TestNotificationsGolden(t *testing.T) {
 	scaled, unknown := message(ladder.Acted, 2), message(ladder.NoData, 1)
 	scaled.Raised = &ladder.Raised{From: 2, To: 4}
 	unknown.Instance, unknown.Group, unknown.Lag = "", "", 0
+	scaled.Opinion = ladder.Slow
 	putBack := message(ladder.Recovered, 0)
 	putBack.Raised = scaled.Raised
 	all := []notification{
@@ -272,20 +273,24 @@ func TestWebhook(t *testing.T) {
 		"taken":             {[]int{204}, true},
 		"rejected":          {[]int{400}, false},
 		"a redirect":        {[]int{302}, false},
+		"many choices":      {[]int{300}, false},
+		"broken at first":   {[]int{500, 200}, true},
 		"too fast at first": {[]int{429, 200}, true},
 		"ill at first":      {[]int{503, 200}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requests := 0
-			transport := roundTripper(func(*http.Request) (*http.Response, error) {
+			requests, closed := 0, 0
+			transport := roundTripper(func(req *http.Request) (*http.Response, error) {
+				assert.Equal(t, "application/json", req.Header.Get("Content-Type"))
 				requests++
 				status := tt.answers[requests-1]
-				return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: http.NoBody}, nil
+				return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: closer(func() { closed++ })}, nil
 			})
 			synctest.Test(t, func(t *testing.T) {
 				hook := newHook(t, transport)
 				err := hook.send(t.Context(), message(ladder.Acted, 1))
 				assert.Len(t, tt.answers, requests)
+				assert.Equal(t, requests, closed)
 				if tt.taken {
 					assert.NoError(t, err)
 				} else {
@@ -304,6 +309,25 @@ func TestWebhook(t *testing.T) {
 			assert.InDelta(t, patience.Seconds(), time.Since(began).Seconds(), 90)
 		})
 	})
+}
+
+// TestWebhookAddress: an address that cannot be used is not shown, since it may hold a token.
+func TestWebhookAddress(t *testing.T) {
+	hook := newHook(t, nil)
+	hook.endpoint = "http://[" + token
+	err := hook.send(t.Context(), message(ladder.Acted, 1))
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), token)
+}
+
+// closer is an empty body that is called when it is closed.
+type closer func()
+
+func (closer) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (c closer) Close() error {
+	c()
+	return nil
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -1,6 +1,7 @@
 package kafkalagremediationexporter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
+	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/cluster"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/metadatatest"
 )
@@ -77,6 +79,9 @@ func TestWholeLadder(t *testing.T) {
 					assert.Equal(t, s.writes, w.cluster.written(), "minute %d", s.minute)
 					assert.Equal(t, s.told, p.news(), "minute %d", s.minute)
 					assert.Equal(t, s.event, strings.Join(p.events(), "\n"), "minute %d", s.minute)
+					if s.minute == 40 {
+						assert.Equal(t, map[cluster.Target]int{deployment("orders"): 3}, p.runner.telemetry.stages)
+					}
 					if r := orders.workload.remembered(t); s.writes != nil {
 						assert.Equal(t, w.now, r.Checked)
 						assert.Empty(t, r.Unsent, "people were told")
@@ -84,6 +89,8 @@ func TestWholeLadder(t *testing.T) {
 				}
 				assert.Equal(t, int32(2), orders.workload.value)
 				assertTelemetry(t, p)
+				assert.Empty(t, p.statuses)
+				assert.Empty(t, p.runner.notifier.pending)
 			})
 		})
 	}
@@ -189,9 +196,49 @@ func TestIdleTargetsAreSeldomRead(t *testing.T) {
 		}
 		assert.Equal(t, 2, w.cluster.reads, "at the first check and at the eighth")
 		w.at(80)
-		p.lag(high, "orders")
+		p.lag(p.runner.cfg.Threshold, "orders")
 		p.passes()
 		assert.Equal(t, "restart orders", w.cluster.written()[0])
+	})
+}
+
+// TestWhatIsRead: what holds back an action on a target reaches the ladder.
+func TestWhatIsRead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*fakeTarget)
+		writes []string
+	}{
+		"nothing":     {func(*fakeTarget) {}, []string{"restart orders", "record orders"}},
+		"off":         {func(o *fakeTarget) { o.off = "its annotation says so" }, nil},
+		"scaled to 0": {func(o *fakeTarget) { o.empty = true }, nil},
+		"unsettled":   {func(o *fakeTarget) { o.unsettled = "a rollout is in progress" }, []string{"remember orders"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				orders, p := w.cluster.add("orders"), w.process(byConvention)
+				tt.change(orders)
+				p.lag(high, "orders")
+				p.passes()
+				assert.Equal(t, tt.writes, w.cluster.written())
+			})
+		})
+	}
+}
+
+// TestTakingOverInBetween: the next check comes an interval after the last one of the process before.
+func TestTakingOverInBetween(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		before, p := w.process(byConvention), w.process(byConvention)
+		before.lag(high, "orders")
+		before.passes()
+		w.cluster.written()
+		for _, minute := range []int{4, 10} {
+			w.at(minute)
+			p.lag(high, "orders")
+			p.passes()
+		}
+		assert.Equal(t, []string{"set_scale orders to 4", "record orders"}, w.cluster.written())
 	})
 }
 
@@ -217,12 +264,21 @@ func TestMaxTargetsAtOnce(t *testing.T) {
 		p.passes()
 		assert.Subset(t, w.cluster.written(), []string{"restart a", "restart b"})
 		assert.Equal(t, []ladder.Reason{ladder.Acted, ladder.Acted}, p.news())
+		w.at(35)
+		p.pass()
 
 		w.at(40)
 		p.lag(high, groups...)
 		p.passes()
 		assert.Empty(t, w.cluster.written())
 		assert.Equal(t, []ladder.Reason{ladder.Braked}, p.news(), "and again when it happens again")
+		for i, c := range []float64{low, high, high, high} {
+			w.at(42 + 5*i)
+			p.lag(high, "a", "b")
+			p.lag(c, "c")
+			p.passes()
+		}
+		assert.Empty(t, p.news(), "a number around the limit is no news")
 	})
 }
 
@@ -350,6 +406,37 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestDryRunRaisesFurther: from what would have been raised, or from what the autoscaler made of it.
+func TestDryRunRaisesFurther(t *testing.T) {
+	for name, tt := range map[string]struct {
+		replicas int32 // at the second check
+		want     string
+	}{
+		"as they are": {2, "The minimum of the autoscaler would be raised from 4 to 6"},
+		"more":        {6, "The minimum of the autoscaler would be raised from 4 to 8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				orders, p := w.cluster.add("orders"), w.process(strings.Replace(byConvention, "dry_run: false", "dry_run: true", 1)+
+					"stages: [{scale_up: {replicas: 2}}, {scale_up: {replicas: 2}}]")
+				orders.autoscaler, orders.maximum = &fakeObject{value: 1}, 9
+				p.lag(high, "orders")
+				p.passes()
+				w.at(10)
+				orders.workload.value = tt.replicas
+				p.lag(high, "orders")
+				p.passes()
+				assert.Equal(t, []string{"The minimum of the autoscaler would be raised from 1 to 4", tt.want}, p.logged())
+				action := attribute.NewSet(attribute.String("exporter", "kafkalagremediation"), attribute.String("target", "shop/Deployment/orders"),
+					attribute.String("verb", string(ladder.SetScale)), attribute.Bool("dry_run", true))
+				metadatatest.AssertEqualExporterKafkalagremediationActions(t, p.telemetry, []metricdata.DataPoint[int64]{
+					{Value: 2, Attributes: action},
+				}, metricdatatest.IgnoreTimestamp())
+			})
+		})
+	}
+}
+
 // TestDryRunIgnoresRecords: a record on the target is neither used nor doubted.
 func TestDryRunIgnoresRecords(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -416,6 +503,43 @@ func TestStalledProcess(t *testing.T) {
 	})
 }
 
+// TestStalledBetweenShortChecks: what was read half an interval ago is as old.
+func TestStalledBetweenShortChecks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		p := w.process(byConvention + "check_interval: 1m")
+		w.cluster.afterRead = func() { w.now = w.now.Add(31 * time.Second) }
+		p.lag(high, "orders")
+		p.pass()
+		p.pass()
+		assert.Equal(t, 2, w.cluster.reads)
+	})
+}
+
+// TestWriteFails: only a conflict is a reason to read the target again at once.
+func TestWriteFails(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("orders")
+		p := w.process(byConvention)
+		w.cluster.beforeWrite = func() { w.cluster.away = errors.New("connection reset") }
+		p.lag(high, "orders")
+		p.passes()
+		assert.Equal(t, 1, w.cluster.reads)
+	})
+}
+
+// TestShutdownIsNoFailure: a call that ends with the process is not reported.
+func TestShutdownIsNoFailure(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		p := w.process(byConvention)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		assert.False(t, p.runner.settle(ended, deployment("orders"), &targetState{}, nil, context.Canceled))
+		assert.Empty(t, p.logged())
+		assert.Empty(t, p.statuses)
+	})
+}
+
 // TestReadingTakesTooLong: nothing is done, and that does not go unreported.
 func TestReadingTakesTooLong(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -459,7 +583,16 @@ func TestAPIServerAway(t *testing.T) {
 		w.now = start.Add(3 * retryAfter)
 		p.passes()
 		assert.Subset(t, w.cluster.written(), []string{"restart a", "restart b"})
-		assert.Equal(t, componentstatus.StatusOK, p.statuses[len(p.statuses)-1])
+		assert.Equal(t, []componentstatus.Status{
+			componentstatus.StatusRecoverableError, componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+		}, p.statuses)
+		p.logged()
+
+		w.cluster.away = errors.New("connection refused")
+		w.at(20)
+		p.lag(high, "a", "b")
+		p.passes()
+		assert.Equal(t, []string{"A target could not be checked"}, p.logged(), "another outage")
 	})
 }
 
@@ -476,9 +609,15 @@ func TestMissingTarget(t *testing.T) {
 		assert.Equal(t, "shop/Deployment/a", logs[0].ContextMap()["target"])
 		assert.Equal(t, []any{"a"}, logs[0].ContextMap()["groups"])
 		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, p.statuses, "although the other one is well")
+		w.at(1)
+		p.passes()
+		assert.Equal(t, 1, p.logs.FilterMessage("A target could not be checked").Len(), "the same error is logged once")
+		metadatatest.AssertEqualExporterKafkalagremediationFailures(t, p.telemetry, []metricdata.DataPoint[int64]{
+			{Value: 2, Attributes: stageOf("", 0).Attributes},
+		}, metricdatatest.IgnoreTimestamp())
 
 		w.cluster.add("a")
-		w.at(1)
+		w.at(2)
 		p.passes()
 		assert.Contains(t, w.cluster.written(), "restart a", "it is there now")
 		assert.Equal(t, componentstatus.StatusOK, p.statuses[len(p.statuses)-1])
@@ -499,6 +638,14 @@ func TestOlderRecord(t *testing.T) {
 				p.passes()
 				require.Equal(t, 2, orders.workload.remembered(t).Stage)
 				seen := orders.workload.remembered(t).Sequence
+				other := w.process(byConvention) // has only read what the first one wrote
+				other.lag(high, "orders")
+				other.passes()
+				p = other
+				w.cluster.beforeWrite = func() { // so that it has to decide again
+					w.cluster.beforeWrite = nil
+					orders.workload.version++
+				}
 
 				orders.workload.record = ""
 				if older {
@@ -531,20 +678,31 @@ func TestOlderRecord(t *testing.T) {
 
 // TestMarkingKeepsDoubt: marking messages on a record that was brought back does not make it look new.
 func TestMarkingKeepsDoubt(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		orders, p := w.cluster.add("orders"), w.process(byConvention)
-		p.lag(high, "orders")
-		p.pass()
-		p.pass()
-		orders.workload.record = ""
-		orders.workload.version++
-		p.pass() // would mark the message of the restart as told
-		w.at(10)
-		p.lag(high, "orders")
-		p.passes()
-		assert.Contains(t, p.news(), ladder.Doubt)
-		assert.Zero(t, orders.workload.remembered(t).Stage)
-	})
+	for name, record := range map[string]string{"gone": "", "older": `{"version":1,"sequence":1}`, "corrupt": "corrupt"} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				orders, p := w.cluster.add("orders"), w.process(byConvention+"stages: [{scale_up: {replicas: 2}}, restart]")
+				orders.autoscaler, orders.maximum = &fakeObject{value: 1}, 9
+				p.lag(high, "orders")
+				p.passes()
+				w.at(10)
+				p.lag(high, "orders")
+				p.pass()
+				p.pass()
+				require.Equal(t, 2, orders.workload.remembered(t).Stage)
+				w.cluster.written()
+				orders.workload.record = record
+				orders.workload.version++
+				p.pass() // would mark the message of the restart as told
+				assert.Empty(t, w.cluster.written())
+				w.at(20)
+				p.lag(high, "orders")
+				p.passes()
+				assert.Contains(t, p.news(), ladder.Doubt)
+				assert.Zero(t, orders.workload.remembered(t).Stage)
+			})
+		})
+	}
 }
 
 // TestRecreatedWorkload: another workload of the same name has a memory of its own.
@@ -566,6 +724,19 @@ func TestRecreatedWorkload(t *testing.T) {
 		}
 		assert.Equal(t, "restart orders", w.cluster.written()[0])
 		assert.NotContains(t, p.news(), ladder.Doubt, "what was seen of the one before does not count")
+	})
+}
+
+// TestCorruptCopy: the record that replaces both is newer than the one that could be read.
+func TestCorruptCopy(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		orders, p := w.cluster.add("orders"), w.process(byConvention)
+		orders.workload.record = `{"version":1,"sequence":7}`
+		orders.autoscaler = &fakeObject{value: 1, record: "corrupt"}
+		p.lag(high, "orders")
+		p.passes()
+		assert.Equal(t, ladder.Doubt, orders.workload.remembered(t).Result)
+		assert.Equal(t, int64(8), orders.workload.remembered(t).Sequence)
 	})
 }
 
@@ -667,6 +838,7 @@ func TestNoData(t *testing.T) {
 			p.passes()
 		}
 		assert.Equal(t, []ladder.Reason{ladder.NoData}, p.news(), "told once")
+		assert.Len(t, slices.DeleteFunc(p.events(), func(e string) bool { return !strings.HasPrefix(e, "Warning LadderNoData") }), 1)
 		assert.Equal(t, 1, orders.workload.remembered(t).Stage, "the record is kept")
 	})
 }
@@ -680,6 +852,13 @@ func TestGroupWithoutLagAfterARestart(t *testing.T) {
 		before.lag(high, "orders")
 		before.passes()
 
+		standby := w.process(oneTarget + "dry_run: false")
+		w.at(15)
+		reads := w.cluster.reads
+		standby.passes()
+		assert.Equal(t, reads, w.cluster.reads, "a collector that gets no lag at all knows nothing of any group")
+
+		w.now = start
 		p := w.process("dry_run: false\ntargets: [{group: orders, namespace: shop, deployment: orders}, {group: other, namespace: shop, deployment: other}]")
 		w.at(14)
 		p.lag(low, "other")
@@ -764,6 +943,27 @@ func TestOneFailingTarget(t *testing.T) {
 	})
 }
 
+// TestBrakeAfterAnotherMessage: one that is delivered does not stand for the one that is not.
+func TestBrakeAfterAnotherMessage(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"a", "b", "c", "d"} {
+			w.cluster.add(name)
+		}
+		p := w.process(byConvention)
+		p.lag(high, "a")
+		p.pass()
+		p.pass()
+		require.Equal(t, []ladder.Reason{ladder.Acted}, p.news())
+		p.telling = errors.New("away")
+		p.lag(high, "b", "c", "d")
+		p.passes()
+		p.telling = nil
+		w.at(10)
+		p.passes()
+		assert.Equal(t, []ladder.Reason{ladder.Braked}, p.news())
+	})
+}
+
 // TestBrakeIsToldAgain: people learn that too many breach, even if they could not be told at first, and once.
 func TestBrakeIsToldAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
@@ -775,6 +975,9 @@ func TestBrakeIsToldAgain(t *testing.T) {
 		p.lag(high, "a", "b", "c", "d")
 		p.passes()
 		assert.Empty(t, p.news())
+		metadatatest.AssertEqualExporterKafkalagremediationNotifications(t, p.telemetry, []metricdata.DataPoint[int64]{{
+			Value: 1, Attributes: attribute.NewSet(attribute.String("exporter", "kafkalagremediation"), attribute.String("channel", "people"), attribute.String("outcome", "failed")),
+		}}, metricdatatest.IgnoreTimestamp())
 		p.telling = nil
 		for minute := 10; minute <= 40; minute += 10 {
 			w.at(minute)

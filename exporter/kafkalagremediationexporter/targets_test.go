@@ -16,6 +16,7 @@ func TestTargets(t *testing.T) {
 		{GroupRegexp: `^(?P<team>\w+)\.(\w+)$`, Namespace: "$team", StatefulSet: "${2}s"},
 		{GroupRegexp: "orders", Namespace: "shop", Deployment: "any-orders"},
 		{GroupRegexp: "orders", Namespace: "shop", Deployment: "never"},
+		{GroupRegexp: "^refunds$", InstanceID: "b", Namespace: "shop", Deployment: "refunds-of-b"},
 		{Group: "cust_docking_analog", Namespace: "shop", Deployment: "special"},
 		{Group: "orders", InstanceID: "b", Namespace: "shop", Deployment: "orders-of-b"},
 	})
@@ -30,6 +31,8 @@ func TestTargets(t *testing.T) {
 		{"the first regexp counts", "a", "old-orders", deployment("any-orders")},
 		{"the instance", "b", "orders", deployment("orders-of-b")},
 		{"another instance", "a", "orders", deployment("any-orders")},
+		{"the instance of a regexp", "b", "refunds", deployment("refunds-of-b")},
+		{"another than that of the regexp", "a", "refunds", cluster.Target{}},
 		{"none", "a", "other", cluster.Target{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

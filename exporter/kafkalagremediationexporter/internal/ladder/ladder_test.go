@@ -191,6 +191,8 @@ func TestGroupThatIsAbsent(t *testing.T) {
 	a, b := Lag{Group: "a", Value: 5, At: at(0)}, Lag{Group: "b", Value: 200_000, At: at(0)}
 	began := usual.Judge(Situation{Now: at(0), Lags: []Lag{a, b}})
 	require.Equal(t, RestartNow, began.Verb)
+	draining := Lag{Group: "draining", Value: 200_000, At: at(0), Falling: 1000}
+	assert.Equal(t, []Lag{b}, usual.Breaching(Situation{Now: at(0), Lags: []Lag{a, b, draining, {Group: "unknown"}}}))
 	assert.Equal(t, []Series{{Group: "b"}}, began.Record.Groups)
 	judge := func(minutes int, early bool, r Record, lags ...Lag) Decision {
 		for i := range lags {
@@ -253,8 +255,10 @@ func TestRaisedInMessages(t *testing.T) {
 	settings := usual
 	settings.Stages = []Stage{{Kind: ScaleUp, Replicas: 2}, {Kind: Restart}}
 	first := settings.Judge(Situation{Now: at(0), Lags: lag(200_000, 0), Scale: &Scale{Value: 3, Replicas: 3}})
+	first.Record.Revision = 3 // people were told
 	second := settings.Judge(Situation{Now: at(10), Lags: lag(200_000, 10), Scale: &Scale{Value: 5, Replicas: 5}, Memory: Memory{Workload: first.Record}})
 	require.Equal(t, RestartNow, second.Verb)
+	assert.Zero(t, second.Record.Revision)
 	require.Len(t, second.Record.Unsent, 2)
 	assert.Equal(t, &Raised{From: 3, To: 5}, second.Record.Unsent[0].Raised)
 	assert.Nil(t, second.Record.Unsent[1].Raised)
@@ -287,14 +291,13 @@ func TestWhatOutlivesAnEpisode(t *testing.T) {
 	episode, hold := at(-10), at(60)
 	r := Record{
 		Version: 1, Sequence: 2, Episode: &episode, Stage: 1, Checked: at(-10), Actions: []time.Time{at(-10)}, HoldUntil: &hold,
-		Raised: &Raised{From: 2, To: 5}, Revision: 3,
+		Raised: &Raised{From: 2, To: 5},
 	}
 	scale := &Scale{Value: 5, Replicas: 5}
 	ended := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: r}, Scale: scale})
 	assert.Equal(t, RestoreScale, ended.Verb)
 	assert.Equal(t, r.Actions, ended.Record.Actions)
 	assert.Equal(t, r.HoldUntil, ended.Record.HoldUntil)
-	assert.Zero(t, ended.Record.Revision, "it counts the writes since the decision")
 	doubt := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Memory: Memory{Workload: r}, Scale: scale, Doubt: "corrupt"})
 	assert.Equal(t, r.Raised, doubt.Record.Raised, "and what was raised is still to be put back")
 }
