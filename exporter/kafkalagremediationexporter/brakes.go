@@ -20,9 +20,10 @@ type crowd struct {
 	sent time.Time     // when it was last handed to the notifier
 }
 
-// observe takes note of the targets that breach. It returns how many do, and those that did not at the pass before.
+// observe takes note of the targets that breach. It returns how many do, without those that are known to be left alone, and
+// those that did not at the pass before.
 func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (newcomers map[cluster.Target]bool, count int) {
-	newcomers = map[cluster.Target]bool{}
+	newcomers, r.unread = map[cluster.Target]bool{}, 0
 	for t, lags := range all {
 		state := r.targets[t]
 		if state == nil {
@@ -35,6 +36,9 @@ func (r *runner) observe(all map[cluster.Target][]ladder.Lag, now time.Time) (ne
 		state.high = slices.ContainsFunc(lags, func(l ladder.Lag) bool { return l.Value >= r.settings.Threshold })
 		if breaches && !state.off {
 			count++
+		}
+		if breaches && !state.asked {
+			r.unread++
 		}
 	}
 	for t, state := range r.targets {
@@ -57,6 +61,9 @@ func (r *runner) brake(breaching int, now time.Time) (reason string) {
 		return ""
 	}
 	reason = fmt.Sprintf("%d targets breach at once, more than max_targets_at_once (%d)", breaching, r.cfg.MaxTargetsAtOnce)
+	if r.unread > 0 { // some may be left alone, so it is no news yet
+		return reason
+	}
 	if !c.known || !c.calm.IsZero() && now.Sub(c.calm) >= r.cfg.CheckInterval { // a number around the limit is no news each time
 		c.news = &notification{Message: ladder.Message{Reason: ladder.Braked, At: now}, count: breaching}
 		r.logger.Warn("No target is acted on", zap.String("because", reason))
@@ -70,16 +77,22 @@ func (r *runner) brake(breaching int, now time.Time) (reason string) {
 }
 
 // limit holds back an action, and the question whether to act, if there were too many in the last hour. What was raised is
-// put back all the same.
-func (r *runner) limit(now time.Time, d ladder.Decision) ladder.Decision {
-	if d.Verb != ladder.RestartNow && d.Verb != ladder.SetScale && d.Reason != ladder.Confirming {
+// put back all the same. While other targets that breach were not read, neither their actions are known nor whether they are
+// left alone: then the next pass decides.
+func (r *runner) limit(now time.Time, state *targetState, d ladder.Decision) ladder.Decision {
+	others := r.unread
+	if !state.asked {
+		others--
+	}
+	acts := d.Verb == ladder.RestartNow || d.Verb == ladder.SetScale || d.Reason == ladder.Confirming
+	if others > 0 && (acts || d.Reason == ladder.Warned || d.Reason == ladder.Braked) {
+		return ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}
+	}
+	if !acts {
 		return d
 	}
 	count := 0
 	for _, state := range r.targets {
-		if state.breaches && !state.asked { // its actions are not known yet; the next pass decides
-			return ladder.Decision{Verb: ladder.Nothing, Reason: ladder.NotDue}
-		}
 		count += state.actionsWithinHour(now)
 	}
 	if count < r.cfg.MaxActionsPerHour {

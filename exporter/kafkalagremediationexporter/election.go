@@ -2,6 +2,7 @@ package kafkalagremediationexporter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -76,7 +77,8 @@ func runElected(ctx context.Context, client kubernetes.Interface, cfg LeaderElec
 	}
 }
 
-// reportingLock is a lock whose failures people see. The elector only writes them to the log of client-go.
+// reportingLock is a lock whose failures people see. The elector, whose goroutine is the only one that uses it, only writes
+// them to the log of client-go.
 type reportingLock struct {
 	resourcelock.Interface
 	lease     string
@@ -107,7 +109,7 @@ func (l *reportingLock) Update(ctx context.Context, election resourcelock.Leader
 func (l *reportingLock) report(ctx context.Context, err error) {
 	switch {
 	case apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err): // others are about, or it is the first
-	case err == nil && l.last == "" || ctx.Err() != nil:
+	case err == nil && l.last == "" || errors.Is(ctx.Err(), context.Canceled):
 	case err == nil:
 		l.last = ""
 		l.status(componentstatus.NewEvent(componentstatus.StatusOK))

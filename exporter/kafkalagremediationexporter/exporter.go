@@ -70,6 +70,8 @@ func (e *remediationExporter) Start(ctx context.Context, host component.Host) er
 		if hook, err = e.newClient(ctx, host, w); err != nil {
 			return fmt.Errorf("notifications::webhook: %w", err)
 		}
+		// A redirect would take the headers elsewhere, and make a GET without the message of a POST.
+		hook.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	confirmer, err := e.newConfirmer(ctx, host)
 	if err != nil {
@@ -108,8 +110,6 @@ func (e *remediationExporter) newClient(ctx context.Context, host component.Host
 	if err != nil {
 		return nil, err
 	}
-	// A redirect would take the headers elsewhere, and make a GET without the message of a POST.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	e.clients = append(e.clients, client)
 	return client, nil
 }

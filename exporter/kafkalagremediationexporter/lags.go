@@ -22,8 +22,6 @@ const (
 
 	// maxAhead is how far CloudMonitor's clock may be ahead.
 	maxAhead = 2 * time.Minute
-	// forgetAfter is the age at which a series counts as gone for good. Until then it is one whose lag is unknown.
-	forgetAfter = 24 * time.Hour
 )
 
 type point struct {
@@ -151,7 +149,7 @@ func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
 	all := map[cluster.Target][]ladder.Lag{}
 	for key, s := range l.series {
 		newest := s.points[len(s.points)-1]
-		if l.now().Sub(newest.at) > forgetAfter {
+		if l.now().Sub(newest.at) > ladder.ForgetAfter {
 			delete(l.series, key)
 			continue
 		}

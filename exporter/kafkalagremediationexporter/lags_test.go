@@ -158,7 +158,7 @@ func TestOddPoints(t *testing.T) {
 	}
 	assert.InDelta(t, 1, l.byTarget()[deployment("orders")][0].Value, 0)
 	assert.Equal(t, 1, logs.FilterField(zap.Duration("ahead", maxAhead+time.Second)).Len(), "a clock that is wrong is logged once")
-	l.now = func() time.Time { return start.Add(forgetAfter + time.Second) }
+	l.now = func() time.Time { return start.Add(ladder.ForgetAfter + time.Second) }
 	assert.Empty(t, l.byTarget(), "a series is forgotten in the end")
 	assert.Empty(t, l.series)
 }

@@ -172,7 +172,7 @@ func TestGoneForGood(t *testing.T) {
 		p.lag(high, "orders")
 		p.passes()
 		assert.Len(t, p.runner.notifier.pending, 1)
-		w.now = w.now.Add(forgetAfter + time.Second)
+		w.now = w.now.Add(ladder.ForgetAfter + time.Second)
 		p.pass()
 		assert.Empty(t, p.runner.targets)
 		assert.Empty(t, p.runner.notifier.pending)

@@ -73,7 +73,7 @@ type delivery struct {
 }
 
 // newNotifier returns the notifier of a configuration, with the client of its webhook. Its goroutines end with ctx.
-func newNotifier(ctx context.Context, cfg *Config, hook *http.Client, logger *zap.Logger, telemetry *telemetry) *notifier {
+func newNotifier(ctx context.Context, cfg *Config, client *http.Client, logger *zap.Logger, telemetry *telemetry) *notifier {
 	n := &notifier{ctx: ctx, telemetry: telemetry, logger: logger, pending: map[notificationKey]*delivery{}}
 	texts := newTexts(cfg)
 	if d := cfg.Notifications.DingTalk.Get(); d != nil {
@@ -88,7 +88,7 @@ func newNotifier(ctx context.Context, cfg *Config, hook *http.Client, logger *za
 		})
 	}
 	if w := cfg.Notifications.Webhook.Get(); w != nil {
-		hook := &webhook{client: hook, endpoint: w.Endpoint, texts: texts, dryRun: cfg.DryRun}
+		hook := &webhook{client: client, endpoint: w.Endpoint, texts: texts, dryRun: cfg.DryRun}
 		n.add("webhook", hook.send)
 	}
 	return n

@@ -216,6 +216,8 @@ func TestShutdownClosesConnections(t *testing.T) {
 	require.NoError(t, err)
 	resp, err := e.clients[0].Do(req)
 	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, resp.Body) // else closing the body would close the connection
+	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, http.StatusFound, resp.StatusCode, "a redirect is not followed")
 	require.NoError(t, e.Shutdown(t.Context()))

@@ -54,6 +54,7 @@ type runner struct {
 	started time.Time
 	targets map[cluster.Target]*targetState
 	crowd   crowd
+	unread  int       // targets that breach and were not read before this pass
 	rest    time.Time // no calls before, since the API server failed
 	unwell  bool      // what was last reported of the component
 	away    bool      // the API server was, at the last call
@@ -148,7 +149,6 @@ func (s *targetState) skips(now time.Time, interval time.Duration) bool {
 // check judges a target, and does what was decided.
 func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, brake string) error {
 	var err error
-	state.asked = true
 	for range attempts {
 		now := r.clock()
 		var observed *cluster.Observed
@@ -174,7 +174,7 @@ func (r *runner) check(ctx context.Context, t cluster.Target, state *targetState
 
 // judge decides, with the opinion of AliKafka if a restart needs it.
 func (r *runner) judge(ctx context.Context, t cluster.Target, state *targetState, s *ladder.Situation) ladder.Decision {
-	d := r.limit(s.Now, r.settings.Judge(*s))
+	d := r.limit(s.Now, state, r.settings.Judge(*s))
 	if d.Reason == ladder.Confirming { // so the limit allows what is asked about
 		s.Opinion = r.opinion(ctx, t, state, *s)
 		d = r.settings.Judge(*s)
@@ -192,7 +192,7 @@ func (r *runner) opinion(ctx context.Context, t cluster.Target, state *targetSta
 
 func (r *runner) situation(now time.Time, state *targetState, o *cluster.Observed, lags []ladder.Lag, brake string) ladder.Situation {
 	s := ladder.Situation{
-		Now: now, Lags: lags, Early: now.Sub(r.started) < r.cfg.NoDataAfter, Memory: o.Memory, Generation: o.Generation,
+		Now: now, Lags: lags, Age: now.Sub(r.started), Memory: o.Memory, Generation: o.Generation,
 		Doubt: o.Doubt, Off: o.Off, Empty: o.Empty, Unsettled: o.Unsettled, Braked: brake, Scale: o.Scale,
 	}
 	if r.cfg.DryRun {
@@ -281,7 +281,7 @@ func (r *runner) after(ctx context.Context, t cluster.Target, state *targetState
 	case ladder.NoNewPoint, ladder.Confirming:
 		state.due = s.Now.Add(r.cfg.CheckInterval / 20)
 	case ladder.Below:
-		if len(current.Unsent) == 0 {
+		if len(current.Unsent) == 0 && s.Memory.Autoscaler.Raised == nil { // else it is put back soon, as after a pause
 			state.idle = idleChecks
 		}
 	}
@@ -344,6 +344,7 @@ func (r *runner) markDelivered(ctx context.Context) {
 			r.notifier.forget(n)
 		default:
 			state.noteAt = now.Add(min(r.cfg.CheckInterval, time.Minute))
+			return // the others are not held up: the next pass goes on with them
 		}
 	}
 }
@@ -351,6 +352,7 @@ func (r *runner) markDelivered(ctx context.Context) {
 // settle takes note of how a check ended. It reports whether the API server can be asked for the next target.
 func (r *runner) settle(ctx context.Context, t cluster.Target, state *targetState, lags []ladder.Lag, err error) bool {
 	now := r.clock()
+	state.asked = true
 	if err == nil {
 		state.error, state.failing, r.away = "", false, false
 		if !slices.ContainsFunc(slices.Collect(maps.Values(r.targets)), (*targetState).isFailing) {

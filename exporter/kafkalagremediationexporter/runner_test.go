@@ -285,17 +285,32 @@ func TestMaxTargetsAtOnce(t *testing.T) {
 // TestSwitchedOffTargetsDoNotCount: nothing would be done for them, so they do not keep anything from being done.
 func TestSwitchedOffTargetsDoNotCount(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		for _, g := range []string{"a", "b", "c"} {
+		for _, g := range []string{"a", "b", "c", "e"} {
 			w.cluster.add(g).off = "its annotation says so"
 		}
 		w.cluster.add("d")
 		p := w.process(byConvention)
-		p.lag(high, "a", "b", "c")
+		p.lag(high, "a", "b", "c", "d", "e")
 		p.passes()
-		w.at(5)
-		p.lag(high, "d")
+		assert.Equal(t, []string{"restart d"}, w.cluster.written())
+		assert.Equal(t, []ladder.Reason{ladder.Acted}, p.news(), "and nobody is told that there are too many")
+	})
+}
+
+// TestOneTooMany: the target that makes them too many is not acted on, although it was never read before.
+func TestOneTooMany(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.cluster.add("a")
+		w.cluster.add("b")
+		p := w.process(byConvention + "max_targets_at_once: 1")
+		p.lag(high, "a")
 		p.passes()
-		assert.Equal(t, []string{"restart d", "record d"}, w.cluster.written())
+		assert.Equal(t, []string{"restart a", "record a"}, w.cluster.written())
+		w.at(1)
+		p.lag(high, "b")
+		p.passes()
+		assert.Empty(t, w.cluster.written())
+		assert.Equal(t, []ladder.Reason{ladder.Acted, ladder.Braked}, p.news())
 	})
 }
 
@@ -311,14 +326,13 @@ func TestMaxActionsPerHour(t *testing.T) {
 			p.lag(high, groups...)
 			p.passes()
 		}
-		// The last one is first, since by then the records of all are known.
-		assert.Equal(t, []string{"set_scale a to 4", "set_scale c to 4", "record a", "record c"}, sorted(w.cluster.written()))
-		assert.Contains(t, p.events(), "Warning LadderBraked lag 200000 of b: nothing is done: there were 2 actions in the last hour (max_actions_per_hour)")
+		assert.Equal(t, []string{"set_scale a to 4", "set_scale b to 4", "record a", "record b"}, sorted(w.cluster.written()))
+		assert.Contains(t, p.events(), "Warning LadderBraked lag 200000 of c: nothing is done: there were 2 actions in the last hour (max_actions_per_hour)")
 
 		w.at(60)
 		p.lag(high, groups...)
 		p.passes()
-		assert.Equal(t, []string{"set_scale b to 4", "record b"}, w.cluster.written(), "an hour later there is room")
+		assert.Equal(t, []string{"set_scale c to 4", "record c"}, w.cluster.written(), "an hour later there is room")
 	})
 }
 

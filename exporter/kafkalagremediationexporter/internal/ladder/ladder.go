@@ -15,8 +15,9 @@ import (
 // doubtCooldown is how long a target is left alone when its memory cannot be trusted: longer than people need to look.
 const doubtCooldown = 6 * time.Hour
 
-// forgetAfter is how long an episode waits for the lag of a group that it does not get, such as one that was deleted.
-const forgetAfter = 24 * time.Hour
+// ForgetAfter is how long the lag of a group may be missing before the group counts as gone for good, such as one that was
+// deleted. Until then its lag is unknown.
+const ForgetAfter = 24 * time.Hour
 
 // maxSkew is how far the clock of another collector may be ahead.
 const maxSkew = 10 * time.Minute
@@ -37,7 +38,7 @@ func (s *Settings) Judge(now Situation) Decision {
 	case now.Doubt != "":
 		return now.doubt()
 	}
-	if now.Now.Sub(r.Checked) < forgetAfter {
+	if now.Age < ForgetAfter {
 		now.Lags = now.withAbsent(r.Groups)
 	}
 	switch state := s.state(now); {
@@ -80,14 +81,17 @@ const (
 	breach
 )
 
-// state is that of the worst group: one that breaches, else one that is drained soon, else one without data.
+// state is that of the worst group: one that breaches, else one that is drained soon, else one without data. It is unknown
+// if no lag counts.
 func (s *Settings) state(now Situation) state {
-	if len(now.Lags) == 0 {
-		return unknown
-	}
-	r, worst := now.Memory.Newest(), below
+	r, worst, counts := now.Memory.Newest(), below, false
 	for _, l := range now.Lags {
-		worst = max(worst, s.stateOf(l, now, r))
+		if one := s.stateOf(l, now, r); one != unknown || r.concerns(l) {
+			worst, counts = max(worst, one), true
+		}
+	}
+	if !counts {
+		return unknown
 	}
 	return worst
 }
@@ -115,7 +119,7 @@ func (s *Settings) stateOf(l Lag, now Situation, r Record) state {
 		since = since.Add(s.CheckInterval / 2)
 	}
 	switch {
-	case l.At.IsZero() && now.Early:
+	case l.At.IsZero() && now.Age < s.NoDataAfter: // it may only not have arrived yet
 		return waiting
 	case l.At.IsZero() || now.Now.Sub(l.At) >= s.NoDataAfter:
 		return unknown
@@ -134,12 +138,14 @@ func (s *Settings) stateOf(l Lag, now Situation, r Record) state {
 
 // doubt forgets a memory that cannot be trusted, and leaves the target alone for long enough that no stage is repeated.
 func (now Situation) doubt() Decision {
-	until := now.Now.Add(doubtCooldown)
-	d := now.remember(now.Memory.Newest().idle(), Doubt)
+	until, r := now.Now.Add(doubtCooldown), now.Memory.Newest()
+	d := now.remember(r.idle(), Doubt)
 	d.Record.Actions = slices.DeleteFunc(d.Record.Actions, func(at time.Time) bool { return at.After(now.Now) })
 	d.Detail = now.Doubt
 	d.Record.HoldUntil = &until
-	now.tell(&d.Record, Doubt)
+	if r.Result != Doubt || now.Now.Sub(r.Checked) >= time.Minute { // else only one of two copies could be replaced just now
+		now.tell(&d.Record, Doubt)
+	}
 	return d
 }
 

@@ -93,7 +93,7 @@ func TestJudge(t *testing.T) {
 			now:  Situation{Lags: lag(200_000, -9), Memory: Memory{Workload: Record{Version: 1, Sequence: 9, Checked: at(-10)}}},
 			verb: RestartNow, reason: Acted, unsent: []Reason{Acted},
 		},
-		"old data in a young process": {now: Situation{Lags: lag(5, -15), Early: true, Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
+		"old data in a young process": {now: Situation{Lags: lag(5, -15), Age: time.Minute, Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
 		"no data while idle":          {now: Situation{}, verb: Nothing, reason: NoData},
 		"no data in an episode":       {now: Situation{Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
 		"old data in an episode":      {now: Situation{Lags: lag(5, -15), Memory: Memory{Workload: first}}, verb: Remember, reason: NoData, unsent: []Reason{NoData}},
@@ -170,6 +170,9 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.now.Now = at(0)
+			if tt.now.Age == 0 {
+				tt.now.Age = time.Hour
+			}
 			d := usual.Judge(tt.now)
 			assert.Equal(t, tt.verb, d.Verb)
 			assert.Equal(t, tt.reason, d.Reason)
@@ -194,30 +197,39 @@ func TestGroupThatIsAbsent(t *testing.T) {
 	draining := Lag{Group: "draining", Value: 200_000, At: at(0), Falling: 1000}
 	assert.Equal(t, []Lag{b}, usual.Breaching(Situation{Now: at(0), Lags: []Lag{a, b, draining, {Group: "unknown"}}}))
 	assert.Equal(t, []Series{{Group: "b"}}, began.Record.Groups)
-	judge := func(minutes int, early bool, r Record, lags ...Lag) Decision {
+	const young, old = time.Minute, time.Hour
+	judge := func(minutes int, age time.Duration, r Record, lags ...Lag) Decision {
 		for i := range lags {
 			lags[i].At = at(minutes)
 		}
-		return usual.Judge(Situation{Now: at(minutes), Lags: lags, Early: early, Memory: Memory{Workload: r}})
+		return usual.Judge(Situation{Now: at(minutes), Lags: lags, Age: age, Memory: Memory{Workload: r}})
 	}
-	assert.Equal(t, NoNewPoint, judge(10, true, began.Record, a).Reason)
-	unknown := judge(10, false, began.Record, a)
+	assert.Equal(t, NoNewPoint, judge(10, young, began.Record, a).Reason)
+	unknown := judge(10, old, began.Record, a)
 	assert.Equal(t, NoData, unknown.Reason)
-	assert.Equal(t, NoData, judge(24*60, false, unknown.Record, a).Reason)
-	assert.Equal(t, Recovered, judge(24*60+10, false, unknown.Record, a).Reason, "b is gone for good")
+	assert.Equal(t, NoNewPoint, judge(48*60, young, began.Record, a).Reason, "however long ago the last check was")
+	assert.Equal(t, NoData, judge(48*60, ForgetAfter-1, unknown.Record, a).Reason)
+	assert.Equal(t, Recovered, judge(48*60, ForgetAfter, unknown.Record, a).Reason, "b is gone for good")
 
 	elsewhere := a
 	elsewhere.Instance, elsewhere.Group = "other", b.Group
-	assert.Equal(t, NoData, judge(10, false, began.Record, a, elsewhere).Reason, "it is another group")
-	assert.Empty(t, judge(10, false, began.Record).Record.Unsent[1].Group, "nothing is known of any")
+	assert.Equal(t, NoData, judge(10, old, began.Record, a, elsewhere).Reason, "it is another group")
+	assert.Empty(t, judge(10, old, began.Record).Record.Unsent[1].Group, "nothing is known of any")
 
 	b.Value = 5
-	assert.Equal(t, Recovered, judge(10, true, began.Record, a, b).Reason)
-	assert.Empty(t, judge(10, true, began.Record, a, b).Record.Groups)
+	assert.Equal(t, Recovered, judge(10, young, began.Record, a, b).Reason)
+	assert.Empty(t, judge(10, young, began.Record, a, b).Record.Groups)
 
 	a.Value = 200_000
-	both := judge(10, false, began.Record, a, b)
+	both := judge(10, old, began.Record, a, b)
 	assert.Equal(t, []Series{{Group: "b"}, {Group: "a"}}, both.Record.Groups)
+
+	b.Value = 5
+	silent := Lag{Group: "c", At: at(-20)}
+	low := usual.Judge(Situation{Now: at(10), Lags: []Lag{{Group: "b", Value: 5, At: at(10)}, silent}, Age: old, Memory: Memory{Workload: began.Record}})
+	assert.Equal(t, Recovered, low.Reason, "c has not breached, so its lag does not matter")
+	gone := usual.Judge(Situation{Now: at(10), Lags: []Lag{silent}, Age: ForgetAfter, Memory: Memory{Workload: began.Record}})
+	assert.Equal(t, NoData, gone.Reason, "but without any lag nothing has recovered")
 }
 
 func TestGroupsAreBounded(t *testing.T) {
@@ -225,7 +237,24 @@ func TestGroupsAreBounded(t *testing.T) {
 	for i := range 2 * maxGroups {
 		all = append(all, Lag{Group: strconv.Itoa(i), Value: 200_000, At: at(0)})
 	}
-	assert.Len(t, usual.Judge(Situation{Now: at(0), Lags: all}).Record.Groups, maxGroups)
+	began := usual.Judge(Situation{Now: at(0), Lags: all})
+	assert.Len(t, began.Record.Groups, maxGroups)
+	for i := range all {
+		if i < maxGroups {
+			all[i].Value, all[i].At = 5, at(10)
+		}
+	}
+	ended := usual.Judge(Situation{Now: at(10), Lags: all, Age: time.Hour, Memory: Memory{Workload: began.Record}})
+	assert.Equal(t, NoNewPoint, ended.Reason, "the others may have breached, too")
+}
+
+// TestDoubtIsToldOnce: the first of two copies was replaced, and the second one had changed.
+func TestDoubtIsToldOnce(t *testing.T) {
+	first := usual.Judge(Situation{Now: at(0), Lags: lag(5, 0), Doubt: "corrupt"})
+	again := usual.Judge(Situation{Now: at(0).Add(2 * time.Second), Lags: lag(5, 0), Doubt: "corrupt", Memory: Memory{Autoscaler: first.Record}})
+	assert.Equal(t, []Reason{Doubt}, reasons(again.Record.Unsent))
+	later := usual.Judge(Situation{Now: at(1), Lags: lag(5, 0), Doubt: "corrupt", Memory: Memory{Autoscaler: first.Record}})
+	assert.Equal(t, []Reason{Doubt, Doubt}, reasons(later.Record.Unsent))
 }
 
 // TestPausedAtRecovery: the episode ends, and what was raised is put back when the ScaledObject goes on.

@@ -126,6 +126,11 @@ func (r Record) isAhead(now time.Time) bool {
 	return r.Checked.After(latest) || r.lastAction().After(latest) || r.HoldUntil != nil && r.HoldUntil.After(latest.Add(doubtCooldown))
 }
 
+// concerns reports whether the end of the episode depends on the lag of a group, although it is unknown.
+func (r Record) concerns(l Lag) bool {
+	return len(r.Groups) == 0 || len(r.Groups) == maxGroups || slices.Contains(r.Groups, l.Series())
+}
+
 func (r Record) inEpisode() bool { return r.Episode != nil }
 
 // idle returns the record after the episode. The actions stay, since the cool-down goes on.

@@ -71,9 +71,9 @@ type Scale struct {
 
 // Situation is what is known of a target at a check.
 type Situation struct {
-	Now        time.Time // in UTC and whole seconds, as records keep it
-	Lags       []Lag     // of all groups of the target
-	Early      bool      // the process is so young that a lag which is unknown may only not have arrived yet
+	Now        time.Time     // in UTC and whole seconds, as records keep it
+	Lags       []Lag         // of all groups of the target
+	Age        time.Duration // of the process, which knows no lag from before
 	Memory     Memory
 	Generation int64   // of the workload
 	Doubt      string  // why the memory cannot be trusted, such as a corrupt record; empty if it can
@@ -84,7 +84,7 @@ type Situation struct {
 	Opinion    Opinion // of Kafka, if Settings.Confirm
 	Scale      *Scale  // nil if there is nothing to raise, as with a paused ScaledObject
 
-	breaching []Lag // the lags that are a breach
+	breaching []Lag // the lags that are a breach, once breach has found them
 }
 
 // Worst returns the highest lag that is known, nil if none is.

@@ -103,7 +103,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterKafkalagremediationFailures, err = builder.meter.Int64Counter(
 		"otelcol_exporter_kafkalagremediation_failures",
-		metric.WithDescription("Targets that could not be read or changed, and the next check tries again. [Alpha]"),
+		metric.WithDescription("Targets, or the Lease of the leader election, that could not be read or changed. The next check tries again. [Alpha]"),
 		metric.WithUnit("{failure}"),
 	)
 	errs = errors.Join(errs, err)

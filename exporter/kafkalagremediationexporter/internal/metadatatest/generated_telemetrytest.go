@@ -56,7 +56,7 @@ func AssertEqualExporterKafkalagremediationDecisions(t *testing.T, tt *component
 func AssertEqualExporterKafkalagremediationFailures(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_exporter_kafkalagremediation_failures",
-		Description: "Targets that could not be read or changed, and the next check tries again. [Alpha]",
+		Description: "Targets, or the Lease of the leader election, that could not be read or changed. The next check tries again. [Alpha]",
 		Unit:        "{failure}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
