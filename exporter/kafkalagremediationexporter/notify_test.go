@@ -212,6 +212,7 @@ func TestShutdownClosesConnections(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
 	require.Len(t, e.clients, 1)
+	assert.Equal(t, cfg.CheckInterval/2, e.lags.window)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hook.URL, http.NoBody)
 	require.NoError(t, err)
 	resp, err := e.clients[0].Do(req)
@@ -320,6 +321,15 @@ func TestWebhookAddress(t *testing.T) {
 	err := hook.send(t.Context(), message(ladder.Acted, 1))
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), token)
+}
+
+// TestWebhookStart: the exporter says which section is wrong if there can be no client.
+func TestWebhookStart(t *testing.T) {
+	cfg := configFromYAML(t, oneTarget+"kubeconfig: testdata/kubeconfig\nnotifications: {webhook: {endpoint: 'https://127.0.0.1:1', tls: {ca_file: missing}}}")
+	e, err := newExporter(cfg, exportertest.NewNopSettings(metadata.Type))
+	require.NoError(t, err)
+	require.ErrorContains(t, e.Start(t.Context(), componenttest.NewNopHost()), "notifications::webhook: ")
+	require.NoError(t, e.Shutdown(t.Context()))
 }
 
 // closer is an empty body that is called when it is closed.
