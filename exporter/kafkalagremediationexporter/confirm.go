@@ -120,11 +120,11 @@ func (c *confirmer) answer(ctx context.Context, t cluster.Target, lags []ladder.
 	if len(before) == 0 || !pause(ctx, c.wait) {
 		return ladder.Unanswered
 	}
-	after := c.look(ctx, slices.DeleteFunc(slices.Clone(lags), func(l ladder.Lag) bool { return before[seriesOf(l)] == nil }))
+	after := c.look(ctx, slices.DeleteFunc(slices.Clone(lags), func(l ladder.Lag) bool { return before[l.Series()] == nil }))
 	opinion, verdicts := ladder.Slow, make([]string, len(lags))
 	for i, l := range lags {
 		verdict, reason := alikafka.Unknown, "no answer"
-		if then, now := before[seriesOf(l)], after[seriesOf(l)]; then != nil && now != nil {
+		if then, now := before[l.Series()], after[l.Series()]; then != nil && now != nil {
 			verdict, reason = alikafka.Compare(then, now)
 		}
 		verdicts[i] = fmt.Sprintf("%s is %s: %s", l.Group, verdict, reason)
@@ -141,10 +141,8 @@ func (c *confirmer) answer(ctx context.Context, t cluster.Target, lags []ladder.
 	return opinion
 }
 
-func seriesOf(l ladder.Lag) series { return series{l.Instance, l.Group} }
-
 // look returns how far the groups are that AliKafka answers for. A group that it does not know has an empty progress.
-func (c *confirmer) look(ctx context.Context, lags []ladder.Lag) map[series]alikafka.Progress {
+func (c *confirmer) look(ctx context.Context, lags []ladder.Lag) map[ladder.Series]alikafka.Progress {
 	select {
 	case c.looks <- struct{}{}:
 		defer func() { <-c.looks }()
@@ -153,7 +151,7 @@ func (c *confirmer) look(ctx context.Context, lags []ladder.Lag) map[series]alik
 	}
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	all := map[series]alikafka.Progress{}
+	all := map[ladder.Series]alikafka.Progress{}
 	var failures []error
 	for _, l := range lags {
 		progress, err := c.client.Progress(limited, l.Instance, l.Group)
@@ -161,7 +159,7 @@ func (c *confirmer) look(ctx context.Context, lags []ladder.Lag) map[series]alik
 			failures = append(failures, err)
 			continue
 		}
-		all[seriesOf(l)] = progress
+		all[l.Series()] = progress
 	}
 	if ctx.Err() == nil {
 		c.note(failures)

@@ -120,7 +120,7 @@ func (c *confirmTest) serve(w http.ResponseWriter, r *http.Request) {
 // pass makes a pass with points of now, and waits until nothing moves but the time.
 func (c *confirmTest) pass(ctx context.Context) {
 	for group, value := range c.values {
-		c.lags.series[series{"i", group}] = &seriesLag{target: consumers, points: []point{{time.Now(), value}}}
+		c.lags.series[ladder.Series{Instance: "i", Group: group}] = &seriesLag{target: consumers, points: []point{{time.Now(), value}}}
 	}
 	c.runner.pass(ctx)
 	synctest.Wait()

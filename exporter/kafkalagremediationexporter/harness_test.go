@@ -125,7 +125,7 @@ func (p *process) passes() {
 // the lag does not fall.
 func (p *process) lag(value float64, groups ...string) {
 	for _, group := range groups {
-		if p.runner.lags.series[series{"alikafka_a", group}] == nil {
+		if p.runner.lags.series[ladder.Series{Instance: "alikafka_a", Group: group}] == nil {
 			p.point(value, group, p.now.Add(-time.Minute))
 		}
 		p.point(value, group, p.now)

@@ -37,7 +37,7 @@ type lags struct {
 	window  time.Duration // over which it is measured how fast a lag falls
 
 	mu     sync.Mutex
-	series map[series]*seriesLag
+	series map[ladder.Series]*seriesLag
 	ahead  bool // a point from the future was logged
 }
 
@@ -49,7 +49,7 @@ type seriesLag struct {
 
 // newLags measures how fast a lag falls over half a check interval: what happened longer ago says little about now.
 func newLags(t *targets, checkInterval time.Duration, logger *zap.Logger) *lags {
-	return &lags{targets: t, logger: logger, now: time.Now, window: checkInterval / 2, series: map[series]*seriesLag{}}
+	return &lags{targets: t, logger: logger, now: time.Now, window: checkInterval / 2, series: map[ladder.Series]*seriesLag{}}
 }
 
 // add takes the points of the lag out of metrics.
@@ -74,13 +74,13 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 	if p.Flags().NoRecordedValue() { // a group without lag has not recovered: its last point ages
 		return
 	}
-	key := series{text(p, attributeID), text(p, attributeGroup)}
+	key := ladder.Series{Instance: text(p, attributeID), Group: text(p, attributeGroup)}
 	value, at := p.DoubleValue(), p.Timestamp().AsTime()
 	if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
 		value = float64(p.IntValue())
 	}
 	// Neither a number that is none nor a point from the future may start a ladder.
-	if key.group == "" || math.IsNaN(value) || math.IsInf(value, 0) || l.isAhead(key, at) {
+	if key.Group == "" || math.IsNaN(value) || math.IsInf(value, 0) || l.isAhead(key, at) {
 		return
 	}
 	s, known := l.series[key]
@@ -96,7 +96,7 @@ func (l *lags) addPoint(p pmetric.NumberDataPoint) {
 }
 
 // isAhead reports whether a point is from the future, and logs the first one.
-func (l *lags) isAhead(key series, at time.Time) bool {
+func (l *lags) isAhead(key ladder.Series, at time.Time) bool {
 	ahead := at.Sub(l.now())
 	if ahead <= maxAhead {
 		return false
@@ -104,7 +104,7 @@ func (l *lags) isAhead(key series, at time.Time) bool {
 	if !l.ahead {
 		l.ahead = true
 		l.logger.Warn("Points from the future are ignored; check the clock of this host",
-			zap.String("group", key.group), zap.Duration("ahead", ahead))
+			zap.String("group", key.Group), zap.Duration("ahead", ahead))
 	}
 	return true
 }
@@ -154,7 +154,7 @@ func (l *lags) byTarget() map[cluster.Target][]ladder.Lag {
 			continue
 		}
 		all[s.target] = append(all[s.target], ladder.Lag{
-			Instance: key.instance, Group: key.group, Value: newest.value, At: newest.at, Falling: s.falling(),
+			Instance: key.Instance, Group: key.Group, Value: newest.value, At: newest.at, Falling: s.falling(),
 			New: len(s.points) == 1 && l.now().Sub(s.since) < l.window,
 		})
 	}

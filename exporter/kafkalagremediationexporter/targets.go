@@ -7,9 +7,6 @@ import (
 	"github.com/aliyunkafkalag/otelcol-aliyunkafkalag/exporter/kafkalagremediationexporter/internal/ladder"
 )
 
-// series is a consumer group of an instance.
-type series struct{ instance, group string }
-
 // targets finds the workload of a group.
 type targets struct {
 	named   []TargetConfig
@@ -34,16 +31,16 @@ func newTargets(all []TargetConfig) *targets {
 }
 
 // of returns the target of a group, and false if it has none.
-func (t *targets) of(s series) (cluster.Target, bool) {
+func (t *targets) of(s ladder.Series) (cluster.Target, bool) {
 	for _, c := range t.named {
-		if c.Group == s.group && c.serves(s.instance) {
+		if c.Group == s.Group && c.serves(s.Instance) {
 			return c.target(func(text string) string { return text }), true
 		}
 	}
 	for _, c := range t.matched {
-		if match := c.pattern.FindStringSubmatchIndex(s.group); match != nil && c.serves(s.instance) {
+		if match := c.pattern.FindStringSubmatchIndex(s.Group); match != nil && c.serves(s.Instance) {
 			return c.target(func(text string) string {
-				return string(c.pattern.ExpandString(nil, text, s.group, match))
+				return string(c.pattern.ExpandString(nil, text, s.Group, match))
 			}), true
 		}
 	}

@@ -36,7 +36,7 @@ func TestTargets(t *testing.T) {
 		{"none", "a", "other", cluster.Target{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, found := all.of(series{tt.instance, tt.group})
+			got, found := all.of(ladder.Series{Instance: tt.instance, Group: tt.group})
 			assert.Equal(t, tt.want, got)
 			assert.Equal(t, tt.want != cluster.Target{}, found)
 		})

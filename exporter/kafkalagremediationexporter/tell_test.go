@@ -95,7 +95,7 @@ func TestDrainingAfterCalm(t *testing.T) {
 		now: func() time.Time { return now }, started: now, targets: map[cluster.Target]*targetState{},
 	}
 	r.lags.now = r.now
-	r.lags.series[series{"a", "orders"}] = orders
+	r.lags.series[ladder.Series{Instance: "a", Group: "orders"}] = orders
 	for _, lag := range []float64{1_000, 600_000, 300_000} {
 		orders.add(point{now, lag}, r.lags.window)
 		if lag != 600_000 { // high, and nothing known of how it goes on: that is between two checks
