@@ -103,12 +103,3 @@ func (r *runner) limit(now time.Time, state *targetState, d ladder.Decision) lad
 		Detail: fmt.Sprintf("there were %d actions in the last hour (max_actions_per_hour)", count),
 	}
 }
-
-func (s *targetState) actionsWithinHour(now time.Time) (count int) {
-	for _, at := range s.actions {
-		if now.Sub(at) < time.Hour {
-			count++
-		}
-	}
-	return count
-}
