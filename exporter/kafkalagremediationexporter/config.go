@@ -288,9 +288,8 @@ func (cfg *Config) validateConfirm(check checkFunc) {
 func (n *NotificationsConfig) validate(check checkFunc) {
 	check(n.Language == languageChinese || n.Language == languageEnglish, "notifications::language: must be zh or en, not %q", n.Language)
 	if d := n.DingTalk.Get(); d != nil {
-		if err := d.address().Validate(); err != nil {
-			check(false, "notifications::dingtalk::url: %w", err)
-		}
+		err := d.address().Validate()
+		check(err == nil, "notifications::dingtalk::url: %w", err)
 	}
 	if w := n.Webhook.Get(); w != nil {
 		check(w.Endpoint != "", "notifications::webhook::endpoint: must be set")

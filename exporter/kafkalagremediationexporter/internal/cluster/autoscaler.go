@@ -29,7 +29,6 @@ func (c *Cluster) horizontalPodAutoscaler(ctx context.Context, t Target) (*autos
 }
 
 type scaledObject struct {
-	unstructured.Unstructured
 	object           object
 	minimum, maximum int32
 	unset            bool // nobody has written a minimum
@@ -57,7 +56,6 @@ func (c *Cluster) scaledObject(ctx context.Context, t Target) (*scaledObject, er
 			maximum = kedaMaximum
 		}
 		return &scaledObject{
-			Unstructured: item,
 			object: object{
 				scaledObjects, item.GetKind(), item.GetNamespace(), item.GetName(), item.GetUID(), item.GetResourceVersion(), item.GetAnnotations(),
 			},

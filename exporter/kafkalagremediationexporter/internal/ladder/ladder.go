@@ -41,7 +41,7 @@ func (s *Settings) Judge(now Situation) Decision {
 	if now.Age < ForgetAfter {
 		now.Lags = now.withAbsent(r.Groups)
 	}
-	switch state := s.state(now); {
+	switch state := s.state(now, r); {
 	case state == below:
 		return now.below()
 	case now.Empty:
@@ -83,8 +83,8 @@ const (
 
 // state is that of the worst group: one that breaches, else one that is drained soon, else one without data. It is unknown
 // if no lag counts.
-func (s *Settings) state(now Situation) state {
-	r, worst, counts := now.Memory.Newest(), below, false
+func (s *Settings) state(now Situation, r Record) state {
+	worst, counts := below, false
 	for _, l := range now.Lags {
 		if one := s.stateOf(l, now, r); one != unknown || r.concerns(l) {
 			worst, counts = max(worst, one), true
@@ -98,7 +98,7 @@ func (s *Settings) state(now Situation) state {
 
 // Breaches reports whether the lags of a target are a breach, whatever its record says.
 func (s *Settings) Breaches(lags []Lag, now time.Time) bool {
-	return s.state(Situation{Now: now, Lags: lags}) == breach
+	return s.state(Situation{Now: now, Lags: lags}, Record{}) == breach
 }
 
 // Breaching returns the lags that are a breach: those of the groups that a second opinion is about.
