@@ -179,17 +179,9 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 					AutomountServiceAccountToken bool
 					SecurityContext              any
 					Containers                   []struct {
-						Image string
-						Args  []string
-						Env   []struct {
-							Name, Value string
-							ValueFrom   struct {
-								SecretKeyRef struct {
-									Name, Key string
-									Optional  bool
-								}
-							}
-						}
+						Image   string
+						Args    []string
+						Env     []envVar
 						EnvFrom []struct {
 							SecretRef struct {
 								Name     string
@@ -199,10 +191,7 @@ func (s *shape) deployment(o map[string]any, into func(any, any), settings map[s
 						}
 						SecurityContext, Resources any
 						LivenessProbe              struct{ HTTPGet struct{ Path string } }
-						Ports                      []struct {
-							Name          string
-							ContainerPort int
-						}
+						Ports                      []containerPort
 					}
 				}
 			}

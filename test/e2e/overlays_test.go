@@ -65,21 +65,25 @@ type podSpec struct {
 	}
 }
 
-type podContainer struct {
-	Args  []string
-	Ports []struct {
-		Name          string
-		ContainerPort int
-	}
-	Env []struct {
-		Name, Value string
-		ValueFrom   struct {
-			SecretKeyRef struct {
-				Name, Key string
-				Optional  bool
-			}
+type containerPort struct {
+	Name          string
+	ContainerPort int
+}
+
+type envVar struct {
+	Name, Value string
+	ValueFrom   struct {
+		SecretKeyRef struct {
+			Name, Key string
+			Optional  bool
 		}
 	}
+}
+
+type podContainer struct {
+	Args    []string
+	Ports   []containerPort
+	Env     []envVar
 	EnvFrom []struct {
 		ConfigMapRef, SecretRef struct{ Name string }
 	}
